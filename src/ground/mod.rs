@@ -1,0 +1,20 @@
+//! What every room may stand on: time, chance, secrets, sizes, bodies.
+//!
+//! Only nouns with a doc and tests. Nothing here knows HTTP policy or OAuth, does I/O (but for the system clock and the
+//! system's random source, which are handed to everyone else) or reads the environment.
+
+pub mod body;
+pub mod clock;
+pub mod digest;
+pub mod duration;
+pub mod random;
+pub mod secret;
+pub mod size;
+pub mod wheel;
+
+pub use body::{Body, BodyFault};
+pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Time};
+pub use digest::Digest;
+pub use random::{Random, SharedRandom, SystemRandom};
+pub use secret::Secret;
+pub use wheel::Wheel;
