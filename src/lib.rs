@@ -42,5 +42,6 @@
 
 
 
+pub mod observe;
 
 pub mod ground;

@@ -1,0 +1,111 @@
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::*;
+use crate::observe::Reason;
+use crate::observe::record::tests::record;
+
+fn json(record: &Record) -> String {
+    let mut out = Vec::new();
+    json::line(&mut out, &mut json::Stamp::default(), record, Duration::from_micros(1234));
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_line_is_one_json_object_with_the_documented_fields() {
+    let line = json(&record());
+    assert!(line.ends_with("}\n"));
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(value["time"], "2026-11-25T01:47:14.567Z");
+    assert_eq!(value["http.status"], 200);
+    assert_eq!(value["http.path"], "/v1/orders/7");
+    assert_eq!(value["duration_ms"], 1.234);
+    assert_eq!(value["bytes_out"], 138);
+    assert!(value.get("refusal.code").is_none());
+}
+
+#[test]
+fn a_refusal_says_its_code() {
+    let mut refused = record();
+    refused.refusal = Some(Reason::ScopeMissing);
+    refused.detail = Some("needed `orders:write`".to_owned());
+    let value: serde_json::Value = serde_json::from_str(&json(&refused)).unwrap();
+    assert_eq!(value["refusal.code"], "scope_missing");
+    assert_eq!(value["refusal.detail"], "needed `orders:write`");
+}
+
+/// Attacks on the reader of the log: nothing in a request can begin a new line or colour a terminal.
+#[test]
+fn what_a_request_says_cannot_leave_its_field() {
+    for path in ["/a\nb", "/\x1b[2J", "/\u{202e}gpj.exe", "/\"},{\"x\":\"", "/back\\slash", "/\u{9b}31m", "/caf\u{e9}"]
+    {
+        let mut odd = record();
+        odd.path = path.to_owned();
+        let line = json(&odd);
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        assert!(!line.contains('\x1b') && !line.contains('\u{202e}') && !line.contains('\u{9b}'), "{line:?}");
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["http.path"], path);
+        let mut out = Vec::new();
+        people::line(&mut out, &odd, Duration::ZERO, false);
+        assert!(out.iter().filter(|byte| byte.is_ascii_control()).eq([b'\n'].iter()), "{out:?}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_line_is_written_by_the_time_the_writer_has_ended() {
+    let sink = Sink::default();
+    let dropped = Arc::default();
+    let (writer, thread) = Writer::start(LogFormat::Json, Box::new(sink.clone()), Arc::clone(&dropped)).unwrap();
+    let mut buffer = writer.buffer();
+    for _ in 0..1000 {
+        buffer.line(&record(), Duration::ZERO);
+    }
+    drop((writer, buffer));
+    thread.join().unwrap();
+    assert_eq!(sink.0.lock().iter().filter(|byte| **byte == b'\n').count(), 1000);
+    assert_eq!(dropped.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_worker() {
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (release, stuck) = std::sync::mpsc::channel();
+    let dropped = Arc::default();
+    let (writer, thread) = Writer::start(LogFormat::Json, Box::new(Stuck(stuck)), Arc::clone(&dropped)).unwrap();
+    let mut buffer = writer.buffer();
+    for _ in 0..WAITING + 2 {
+        buffer.line(&record(), Duration::ZERO);
+        buffer.flush();
+    }
+    assert!(dropped.load(Ordering::Relaxed) > 0);
+    drop((release, writer, buffer));
+    thread.join().unwrap();
+}

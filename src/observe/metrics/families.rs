@@ -1,0 +1,97 @@
+//! Every metric there is: name, kind, labels, meaning. `docs/metrics.md` shows this table, and a test compares the two.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// One metric. Labels are bounded: they come from the file, the list of reasons, or a fixed list of words.
+#[derive(Debug)]
+pub struct Family {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+/// One short macro, so that the table is typed once.
+macro_rules! families {
+    ($($constant:ident $name:literal $kind:ident [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Family =
+                Family { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };
+        )*
+
+        /// All of them, in the order of the documentation.
+        pub const ALL: &[&Family] = &[$(&$constant),*];
+    };
+}
+
+families! {
+    REQUESTS "portcullis_requests_total" Counter ["route", "code", "status"]
+        "Requests answered, by route, reason code (ok: the gateway let it pass) and status class.";
+    REQUEST_DURATION "portcullis_request_duration_seconds" Histogram ["route"]
+        "From the head of a request to the last byte of its answer.";
+    REQUEST_BYTES "portcullis_request_bytes_total" Counter ["route"]
+        "Bytes of request bodies that were forwarded.";
+    RESPONSE_BYTES "portcullis_response_bytes_total" Counter ["route"]
+        "Bytes of answer bodies.";
+    REQUESTS_IN_FLIGHT "portcullis_requests_in_flight" Gauge []
+        "Requests that are being answered.";
+    UPSTREAM_REQUESTS "portcullis_upstream_requests_total" Counter ["upstream", "outcome"]
+        "Requests sent to an upstream, by status class of its answer; failed: no answer that could be read.";
+    UPSTREAM_DURATION "portcullis_upstream_duration_seconds" Histogram ["upstream"]
+        "From sending a request upstream to the head of the answer.";
+    UPSTREAM_RETRIES "portcullis_upstream_retries_total" Counter ["upstream"]
+        "Requests that were sent again, to another server or on a fresh connection.";
+    UPSTREAM_IN_FLIGHT "portcullis_upstream_in_flight" Gauge ["upstream", "server"]
+        "Requests that a server is answering.";
+    UPSTREAM_CONNECT_FAILURES "portcullis_upstream_connect_failures_total" Counter ["upstream", "server"]
+        "Connections to a server that could not be opened.";
+    UPSTREAM_SHUNNED "portcullis_upstream_shunned" Gauge ["upstream", "server"]
+        "1 while a server is tried last because a connection to it failed.";
+    TOKEN_CHECKS "portcullis_token_checks_total" Counter ["level", "result"]
+        "Access tokens looked at, by who knew the answer: local and shared tables, or verified anew.";
+    KEY_SET_KEYS "portcullis_key_set_keys" Gauge ["issuer"]
+        "Usable keys in an issuer's key set.";
+    KEY_SET_AGE "portcullis_key_set_age_seconds" Gauge ["issuer"]
+        "Since the issuer's key set was last fetched.";
+    KEY_SET_FETCHES "portcullis_key_set_fetches_total" Counter ["issuer", "result"]
+        "Fetches of an issuer's key set.";
+    INTROSPECTIONS "portcullis_introspections_total" Counter ["issuer", "result"]
+        "Questions asked of an issuer about opaque tokens.";
+    TOKEN_CACHE_ENTRIES "portcullis_token_cache_entries" Gauge ["cache"]
+        "Entries of the token cache that the workers share.";
+    LIMIT_KEYS "portcullis_limit_keys" Gauge ["route", "limit"]
+        "Callers that a rate limit is counting.";
+    CONNECTIONS_OPEN "portcullis_connections_open" Gauge []
+        "Client connections that are open.";
+    CONNECTIONS_ACCEPTED "portcullis_connections_accepted_total" Counter []
+        "Client connections accepted.";
+    CONNECTIONS_REFUSED "portcullis_connections_refused_total" Counter ["cause"]
+        "Client connections closed at once.";
+    TLS_FAILURES "portcullis_tls_handshake_failures_total" Counter []
+        "TLS handshakes that failed or took too long.";
+    RELOADS "portcullis_reloads_total" Counter ["result"]
+        "Reloads of the configuration; refused: the old one stands.";
+    CONFIG_LOADED "portcullis_config_loaded_timestamp_seconds" Gauge []
+        "When the configuration in force was loaded.";
+    CONFIG_GENERATION "portcullis_config_generation" Gauge []
+        "Number of the configuration in force; counts up with each reload.";
+    LOG_DROPPED "portcullis_access_log_lines_dropped_total" Counter []
+        "Access-log lines thrown away because the log's reader was too slow.";
+    BUILD_INFO "portcullis_build_info" Gauge ["version"]
+        "Always 1.";
+    PROCESS_CPU "process_cpu_seconds_total" Counter []
+        "User and system time of the process.";
+    PROCESS_MEMORY "process_resident_memory_bytes" Gauge []
+        "Resident memory of the process.";
+    PROCESS_FDS "process_open_fds" Gauge []
+        "Open file descriptors of the process.";
+    PROCESS_MAX_FDS "process_max_fds" Gauge []
+        "File descriptors the process may open.";
+}

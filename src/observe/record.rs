@@ -1,0 +1,116 @@
+//! One request's record: filled on the way, written once when the last byte of the answer has gone.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Method;
+
+use super::Reason;
+use super::metrics::{RouteSeries, UpstreamSeries};
+
+/// Everything worth knowing about one request. Filled by the pipeline (and by `forward` for timings); policies return
+/// values and do not write here. Holds no token, no cookie, no header value but the ones named.
+pub struct Record {
+    /// What `X-Request-Id` says.
+    pub request_id: Arc<str>,
+    /// When the head had been read.
+    pub started: Instant,
+    /// Wall time of the same moment, in milliseconds.
+    pub at: crate::ground::Time,
+    pub method: Method,
+    /// Canonical host, empty when the request was refused before it had one.
+    pub host: String,
+    /// Canonical path without the query: a query can hold secrets.
+    pub path: String,
+    /// HTTP version as `1.1` or `2`.
+    pub version: &'static str,
+    pub client: IpAddr,
+    pub tls: bool,
+    /// The route's name and counters; `None` when no route was found.
+    pub route: Option<Arc<RouteSeries>>,
+    /// Set when the gateway itself said no.
+    pub refusal: Option<Reason>,
+    /// One sentence about the refusal with what was needed and seen; never with a secret.
+    pub detail: Option<String>,
+    /// Who asked, as verified.
+    pub subject: Option<Arc<str>>,
+    pub client_id: Option<Arc<str>>,
+    pub issuer: Option<Arc<str>>,
+    /// How the token was verified.
+    pub token: TokenUse,
+    /// Where the request went.
+    pub upstream: Option<Arc<UpstreamSeries>>,
+    pub server: Option<Arc<str>>,
+    /// From the first byte sent upstream to the head of its answer.
+    pub upstream_time: Option<Duration>,
+    pub retries: u8,
+    /// Trace id of the W3C trace context, 32 hexadecimal digits.
+    pub trace_id: Option<Arc<str>>,
+    pub status: u16,
+    /// Bytes of the request's body that went on; counted while it streams, `None` without a body.
+    pub bytes_in: Option<Rc<Cell<u64>>>,
+    pub bytes_out: u64,
+    /// The answer broke off before its end.
+    pub aborted: bool,
+}
+
+impl Record {
+    /// Bytes of the request's body so far.
+    pub fn received(&self) -> u64 {
+        self.bytes_in.as_ref().map_or(0, |count| count.get())
+    }
+}
+
+/// Which level answered the question "is this token good?".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenUse {
+    /// No token was looked at.
+    #[default]
+    None,
+    /// The worker's own table.
+    Local,
+    /// The table shared by the workers.
+    Shared,
+    /// Verified (or introspected) anew.
+    Verified,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::ground::{Clock, SystemClock, Time};
+
+    /// A record of a plain passed request, for the tests of the writers.
+    pub(crate) fn record() -> Record {
+        Record {
+            request_id: "0123456789abcdef0123456789abcdef".into(),
+            started: SystemClock.instant(),
+            at: Time::from_millis(1_795_571_234_567),
+            method: Method::GET,
+            host: "api.example.com".to_owned(),
+            path: "/v1/orders/7".to_owned(),
+            version: "1.1",
+            client: IpAddr::from([192, 0, 2, 7]),
+            tls: true,
+            route: None,
+            refusal: None,
+            detail: None,
+            subject: None,
+            client_id: None,
+            issuer: None,
+            token: TokenUse::None,
+            upstream: None,
+            server: None,
+            upstream_time: None,
+            retries: 0,
+            trace_id: None,
+            status: 200,
+            bytes_in: None,
+            bytes_out: 138,
+            aborted: false,
+        }
+    }
+}
