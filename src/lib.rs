@@ -41,6 +41,9 @@
 
 
 
+pub mod dial;
+pub mod listen;
+pub mod store;
 
 pub mod observe;
 
