@@ -40,6 +40,7 @@
 
 
 
+pub mod token;
 
 pub mod dial;
 pub mod listen;

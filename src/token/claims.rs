@@ -1,0 +1,42 @@
+//! What was learned from a verified token.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::ground::{Digest, Time};
+
+/// Facts about the bearer of one verified token. Made by `token` alone; says who, never whether.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    /// Name of the issuer in the file; `authority` for the hosted one.
+    pub issuer: Arc<str>,
+    /// `sub`.
+    pub subject: Option<Arc<str>>,
+    /// `client_id`, or `azp` where the issuer sends only that.
+    pub client: Option<Arc<str>>,
+    /// Sorted, without repetition.
+    pub scopes: Vec<Arc<str>>,
+    /// Sorted, without repetition.
+    pub roles: Vec<Arc<str>>,
+    /// `exp`: refused from this moment on (plus the issuer's leeway, already added).
+    pub expires: Time,
+    /// Up to here this entry may be answered from a cache: the earlier of `expires` and the cache's own bound.
+    pub fresh_until: Time,
+    /// `jti`.
+    pub id: Option<Arc<str>>,
+    /// All claims as they came, for conditions.
+    pub all: Map<String, Value>,
+    /// SHA-256 of the token.
+    pub digest: Digest,
+}
+
+impl Claims {
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|own| &**own == scope)
+    }
+
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|own| &**own == role)
+    }
+}
