@@ -39,6 +39,7 @@
 
 
 
+pub mod gate;
 
 pub mod token;
 

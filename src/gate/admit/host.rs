@@ -1,0 +1,67 @@
+//! The one reading of the host a request is for.
+
+use http::header::HOST;
+use http::request::Parts;
+use http::{Method, Version};
+
+use super::malformed;
+use crate::gate::Refusal;
+
+/// Lower case, without port and without one trailing dot. The target's authority and `Host` must agree where both are
+/// there (RFC 9112 section 3.2.2 lets the target win; refusing is safer, because servers behind us differ).
+pub fn canonical(parts: &Parts) -> Result<String, Refusal> {
+    let named = match parts.headers.get(HOST) {
+        Some(value) => Some(read(value.as_bytes()).ok_or_else(|| malformed("Host is not one host"))?),
+        None => None,
+    };
+    let authority = match parts.uri.authority() {
+        Some(authority) => {
+            Some(read(authority.as_str().as_bytes()).ok_or_else(|| malformed("the target's host is not one host"))?)
+        }
+        None => None,
+    };
+    if parts.version == Version::HTTP_11 && named.is_none() && parts.method != Method::CONNECT {
+        return Err(malformed("Host is missing"));
+    }
+    match (authority, named) {
+        (Some(authority), Some(named)) if authority != named => {
+            Err(malformed("Host and the target's host are not the same"))
+        }
+        (Some(host), _) | (None, Some(host)) => Ok(host.name),
+        (None, None) => Err(malformed("the request names no host")),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+struct Host {
+    name: String,
+    port: Option<u16>,
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2), strictly.
+fn read(text: &[u8]) -> Option<Host> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (name, port) = if text.starts_with('[') {
+        let end = text.find(']')?;
+        let (name, rest) = text.split_at(end + 1);
+        name.get(1..end)?.parse::<std::net::Ipv6Addr>().ok()?;
+        (name, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+    } else {
+        match text.split_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (text, None),
+        }
+    };
+    let port = match port {
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0') => {
+            Some(port.parse::<u16>().ok()?)
+        }
+        Some(_) => return None,
+        None => None,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let good = name.starts_with('[') || (name.len() <= 253 && name.bytes().all(plain) && !name.starts_with('.'));
+    let labels = name.starts_with('[') || name.split('.').all(|label| !label.is_empty());
+    (good && labels).then(|| Host { name: name.to_ascii_lowercase(), port })
+}

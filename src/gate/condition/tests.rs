@@ -1,0 +1,84 @@
+use std::net::Ipv4Addr;
+
+use http::{HeaderMap, Method};
+use serde_json::json;
+
+use super::*;
+use crate::gate::caller::tests::{claims, known};
+use crate::gate::head::Headers;
+
+fn compile(text: &str) -> Result<Condition, ConditionFault> {
+    Condition::compile(text, &["id".into()], false)
+}
+
+fn evaluate(text: &str) -> Result<bool, Arc<str>> {
+    let mut claims = claims("alice", "web", &["read"], &["clerk"]);
+    claims.all = json!({"sub": "alice", "tenant": "t1", "level": 3, "groups": ["a", "b"]}).as_object().unwrap().clone();
+    let caller = known(claims);
+    let mut headers = HeaderMap::new();
+    headers.append("x-tier", "paid".parse().unwrap());
+    headers.append("x-tier", "free".parse().unwrap());
+    let head = Head {
+        method: &Method::GET,
+        host: "api.test",
+        path: "/orders/7",
+        query: Some("a=1&b=x%20y"),
+        client: Ipv4Addr::new(192, 0, 2, 1).into(),
+        secure: true,
+        headers: Headers::Typed(&headers),
+    };
+    let params = Params(vec![("id".into(), "7".to_owned())]);
+    compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).holds(&caller, &head, &params)
+}
+
+#[test]
+fn conditions_read_token_request_path_and_peer() {
+    for (text, holds) in [
+        ("token.subject == 'alice'", true),
+        ("token.client == \"web\" && 'clerk' in token.roles", true),
+        ("token.claims.tenant == path.id", false),
+        ("token.claims.level >= 3", true),
+        ("token.claims.groups.exists(g, g == 'b')", true),
+        ("'read' in token.scopes && !('admin' in token.scopes)", true),
+        ("request.method == 'GET' && request.path.startsWith('/orders/')", true),
+        ("request.query.b == 'x y'", true),
+        ("request.headers['x-tier'] == 'paid'", false),
+        ("request.headers['x-tier'].contains('free')", true),
+        ("path.id == '7'", true),
+        ("peer.address.startsWith('192.0.2.')", true),
+        ("has(token.claims.email) && token.claims.email.endsWith('@x')", false),
+        ("size(token.scopes) == 1", true),
+        ("token.issuer == 'corp'", true),
+    ] {
+        assert_eq!(evaluate(text), Ok(holds), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_evaluated_does_not_hold() {
+    for text in ["token.claims.missing == 'x'", "token.claims.tenant", "token.claims.level > 'x'"] {
+        assert!(evaluate(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_are_found_when_the_file_is_loaded() {
+    for (text, part) in [
+        ("token.subject ==", "not a CEL expression"),
+        ("tokn.subject == 'a'", "there is no `tokn`"),
+        ("token.sub == 'a'", "there is no `token.sub`"),
+        ("path.order == '7'", "`path.id`"),
+        ("token.subject", "must yield true or false"),
+        ("'a' + 'b'", "must yield true or false"),
+        ("size(token.scopes)", "must yield true or false"),
+        ("token.subject == 1", "compared with"),
+        ("token.subject && true", "stand between"),
+        ("frobnicate(token)", "no function"),
+        ("'a' in token.subject", "behind `in`"),
+    ] {
+        let message = compile(text).err().unwrap_or_else(|| panic!("{text} compiles")).message;
+        assert!(message.contains(part), "{text}: {message}");
+    }
+    let fault = Condition::compile("token.subject == 'a'", &[], true).err().unwrap();
+    assert!(fault.message.contains("public route"), "{fault}");
+}

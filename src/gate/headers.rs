@@ -1,0 +1,99 @@
+//! The dress: headers that every answer of a route wears, compiled when the file is loaded.
+
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
+
+/// What an answer wears unless its route says otherwise.
+fn usual() -> [(HeaderName, HeaderValue); 5] {
+    [
+        (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ]
+}
+
+/// Headers to set and to take off. What is set replaces what the upstream said, so each stands exactly once.
+#[derive(Clone, Debug)]
+pub struct Dress {
+    set: Vec<(HeaderName, HeaderValue)>,
+    remove: Vec<HeaderName>,
+}
+
+impl Dress {
+    /// The secure headers, with `set` put in and `remove` taken out of them and of the upstream's own.
+    pub fn new(set: Vec<(HeaderName, HeaderValue)>, remove: Vec<HeaderName>) -> Self {
+        let own = |name: &HeaderName| set.iter().any(|(set, _)| set == name) || remove.contains(name);
+        let mut all: Vec<_> = usual().into_iter().filter(|(name, _)| !own(name)).collect();
+        let mut gone: Vec<_> = [SERVER, X_POWERED_BY].into_iter().filter(|name| !own(name)).collect();
+        all.extend(set);
+        gone.extend(remove);
+        Self { set: all, remove: gone }
+    }
+
+    /// Puts it on. HSTS only where the answer goes out by TLS: elsewhere browsers ignore it (RFC 6797 section 8.1).
+    pub fn put_on(&self, secure: bool, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            if secure || *name != STRICT_TRANSPORT_SECURITY {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        if !secure {
+            headers.remove(STRICT_TRANSPORT_SECURITY);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(set: &[(&'static str, &'static str)], remove: &[&'static str], secure: bool) -> HeaderMap {
+        let set = set.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
+        let dress = Dress::new(set, remove.iter().map(|name| HeaderName::from_static(name)).collect());
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("server", "old/1.0"),
+            ("x-powered-by", "PHP"),
+            ("x-frame-options", "SAMEORIGIN"),
+            ("x-frame-options", "ALLOWALL"),
+            ("strict-transport-security", "max-age=1"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        dress.put_on(secure, &mut headers);
+        headers
+    }
+
+    #[test]
+    fn secure_headers_stand_once_and_replace_the_upstreams_own() {
+        let headers = answer(&[], &[], true);
+        let frame: Vec<_> = headers.get_all(X_FRAME_OPTIONS).iter().collect();
+        assert_eq!(frame, ["DENY"]);
+        assert_eq!(headers[STRICT_TRANSPORT_SECURITY], "max-age=31536000");
+        assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert!(!headers.contains_key(SERVER) && !headers.contains_key(X_POWERED_BY));
+    }
+
+    #[test]
+    fn hsts_never_goes_out_in_clear() {
+        assert!(!answer(&[], &[], false).contains_key(STRICT_TRANSPORT_SECURITY));
+    }
+
+    #[test]
+    fn a_route_can_set_and_take_out() {
+        let headers = answer(&[("x-frame-options", "SAMEORIGIN"), ("x-extra", "1")], &["referrer-policy"], true);
+        assert_eq!(headers[X_FRAME_OPTIONS], "SAMEORIGIN");
+        assert_eq!(headers["x-extra"], "1");
+        assert!(!headers.contains_key(REFERRER_POLICY));
+    }
+}

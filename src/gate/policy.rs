@@ -1,0 +1,133 @@
+//! All judgements of one route, compiled.
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderValue};
+
+use super::authenticate::Authenticate;
+use super::authorize::Rule;
+use super::cors::{self, Cors};
+use super::headers::Dress;
+use super::limit::{Limits, Standings};
+use super::{Head, Refusal};
+
+/// The bundle of policies of one route. Each field is one policy with one verb; none knows the others.
+pub struct Policy {
+    pub cors: Option<Cors>,
+    pub limits: Limits,
+    pub authenticate: Authenticate,
+    pub rule: Rule,
+    pub body: BodyRule,
+    pub dress: Dress,
+}
+
+/// Which bodies a route takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyRule {
+    /// In bytes.
+    pub max: Option<u64>,
+    /// Lower case, without parameters; empty: all.
+    pub types: Vec<String>,
+}
+
+impl BodyRule {
+    /// Judges what the head says of the body; a body without a length is counted on its way.
+    pub fn check(&self, head: &Head<'_>) -> Result<(), Refusal> {
+        let length = head.headers.first(&CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if let (Some(max), Some(length)) = (self.max, length)
+            && length > max
+        {
+            return Err(Refusal::BodyTooLarge { limit: max });
+        }
+        let has_body = length.is_some_and(|length| length > 0) || head.headers.first(&TRANSFER_ENCODING).is_some();
+        if has_body && !self.types.is_empty() && !self.takes(head.headers.first(&CONTENT_TYPE)) {
+            return Err(Refusal::BodyTypeRefused);
+        }
+        Ok(())
+    }
+
+    fn takes(&self, content_type: Option<&HeaderValue>) -> bool {
+        let Some(text) = content_type.and_then(|value| value.to_str().ok()) else { return false };
+        let kind = text.split(';').next().unwrap_or(text).trim();
+        self.types.iter().any(|own| own.eq_ignore_ascii_case(kind))
+    }
+}
+
+/// What an answer's dress depends on; taken from the request before it goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Wearer {
+    pub origin: Option<HeaderValue>,
+    pub secure: bool,
+}
+
+impl Policy {
+    /// For requests that found no route: nothing but the usual dress.
+    pub fn bare() -> Self {
+        Self {
+            cors: None,
+            limits: Limits::default(),
+            authenticate: Authenticate::Public,
+            rule: Rule::Public { when: Vec::new() },
+            body: BodyRule::default(),
+            dress: Dress::new(Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Judges a WebSocket handshake of a web page. Browsers send cookies along and ask nobody first, so the route's list of
+    /// origins is all that keeps other pages out.
+    pub fn check_upgrade(&self, head: &Head<'_>) -> Result<(), Refusal> {
+        let Some(cors) = &self.cors else { return Ok(()) };
+        let websocket = head.headers.all(&UPGRADE).any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        match head.headers.first(&ORIGIN) {
+            Some(origin) if websocket && !cors.allows(origin) => Err(Refusal::OriginRefused),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Dresses an answer, whoever made it. What an upstream says in these headers is replaced or taken off.
+    pub fn dress(&self, wearer: &Wearer, standings: &Standings, headers: &mut HeaderMap) {
+        if let Some(cors) = &self.cors {
+            cors::undress(headers);
+            cors.dress(wearer.origin.as_ref(), headers);
+        }
+        self.limits.tell(standings, headers);
+        self.dress.put_on(wearer.secure, headers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use http::Method;
+
+    use super::*;
+    use crate::gate::head::Headers;
+    use crate::observe::Reason;
+
+    fn check(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], expected: Option<Reason>) {
+        let headers: HeaderMap = headers.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect();
+        let head = Head {
+            method: &Method::POST,
+            host: "x",
+            path: "/",
+            query: None,
+            client: Ipv4Addr::LOCALHOST.into(),
+            secure: false,
+            headers: Headers::Typed(&headers),
+        };
+        assert_eq!(rule.check(&head).err().map(|refusal| refusal.reason()), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn a_body_has_a_size_and_a_type() {
+        let rule = BodyRule { max: Some(10), types: vec!["application/json".to_owned()] };
+        let json = (CONTENT_TYPE, "Application/JSON; charset=utf-8");
+        check(&rule, &[(CONTENT_LENGTH, "10"), json.clone()], None);
+        check(&rule, &[(CONTENT_LENGTH, "11"), json.clone()], Some(Reason::BodyTooLarge));
+        check(&rule, &[(CONTENT_LENGTH, "5"), (CONTENT_TYPE, "text/plain")], Some(Reason::BodyTypeRefused));
+        check(&rule, &[(CONTENT_LENGTH, "5")], Some(Reason::BodyTypeRefused));
+        check(&rule, &[(TRANSFER_ENCODING, "chunked"), json], None);
+        check(&rule, &[(CONTENT_LENGTH, "0")], None);
+        check(&rule, &[], None);
+    }
+}
