@@ -38,6 +38,7 @@
 
 
 
+pub mod forward;
 
 pub mod gate;
 

@@ -1,0 +1,261 @@
+//! One request to one upstream: which server, which connection, and when a second try is safe.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::body::{Broken, Progress, Received, Return, Sent};
+use super::connection::Connection;
+use super::pool::Pools;
+use super::rewrite::{self, Facts, Told};
+use super::upgrade::{self, Handshake};
+use super::upstream::{HostMode, IdentityMode, InFlight, Server, Upstream};
+use crate::gate::{Caller, Refusal};
+use crate::ground::Body;
+
+/// A permitted request on its way out.
+pub struct Outgoing<'a> {
+    pub facts: Facts<'a>,
+    /// Canonical path and query.
+    pub target: String,
+    pub parts: Parts,
+    pub body: Body,
+    /// The largest body, in bytes, that goes on.
+    pub max_body: Option<u64>,
+    /// From the request to the head of its answer.
+    pub response_timeout: Duration,
+    /// Whether a WebSocket handshake may pass.
+    pub websocket: bool,
+}
+
+/// An upstream's answer, with what the record wants to know.
+pub struct Answer {
+    pub response: Response<Body>,
+    pub server: Arc<str>,
+    /// From sending to the head of the answer.
+    pub time: Duration,
+    pub retries: u8,
+    /// Counts on while the body streams.
+    pub bytes_in: Rc<Cell<u64>>,
+}
+
+/// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
+pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoing<'_>) -> Result<Answer, Refusal> {
+    let Outgoing { facts, target, mut parts, body, max_body, response_timeout, websocket } = outgoing;
+    let handshake = if websocket { upgrade::handshake(&mut parts)? } else { None };
+    let path =
+        PathAndQuery::try_from(target).map_err(|_| Refusal::Internal("the canonical target is no target".into()))?;
+    let (body, progress) = Sent::wrap(body, max_body);
+    let mut request = Request::from_parts(parts, body);
+    *request.uri_mut() = Uri::from(path);
+    *request.version_mut() = http::Version::HTTP_11;
+    request.extensions_mut().clear();
+
+    let attempt = Attempt { upstream, pools, facts, progress, response_timeout };
+    attempt.run(request, handshake).await
+}
+
+struct Attempt<'a> {
+    upstream: &'a Arc<Upstream>,
+    pools: &'a Rc<Pools>,
+    facts: Facts<'a>,
+    progress: Rc<Progress>,
+    response_timeout: Duration,
+}
+
+/// What came of one exchange.
+enum Outcome {
+    Answered(Response<Incoming>),
+    /// Nothing of the request was sent: it may go anywhere.
+    Unsent(Request<Body>),
+    /// The connection ended without one byte of an answer.
+    Closed(String),
+    Refused(Refusal),
+}
+
+impl Attempt<'_> {
+    async fn run(self, mut request: Request<Body>, handshake: Option<Handshake>) -> Result<Answer, Refusal> {
+        self.rewrite(&mut request, handshake.is_some())?;
+        let mut retries: u8 = 0;
+        let mut cause = String::from("it has no server");
+        for server in &self.upstream.order(|| self.pools.now_millis()) {
+            if self.upstream.settings.host == HostMode::Server {
+                request.headers_mut().insert(HOST, server.host.clone());
+            }
+            let mut idle = self.pools.idle(server);
+            loop {
+                let mut connection = match idle.take() {
+                    Some(connection) => connection,
+                    None => match Box::pin(self.pools.fresh(server, &self.upstream.settings.timeouts)).await {
+                        Ok(connection) => connection,
+                        Err(fault) => {
+                            cause = format!("{}: {fault}", server.text);
+                            retries = retries.saturating_add(1);
+                            break;
+                        }
+                    },
+                };
+                let reused = connection.reused;
+                let again = self.spare(&request, reused);
+                let in_flight = InFlight::new(server);
+                let start = self.pools.clock().instant();
+                match self.exchange(&mut connection, request).await {
+                    Outcome::Answered(response) => {
+                        let time = self.pools.clock().instant().saturating_duration_since(start);
+                        let back = self.back(server, connection, in_flight);
+                        let response = self.answered(response, handshake, back)?;
+                        let (server, bytes_in) = (Arc::clone(&server.text), Rc::clone(&self.progress.bytes));
+                        return Ok(Answer { response, server, time, retries, bytes_in });
+                    }
+                    // A pooled connection that its server had closed: the next one is new.
+                    Outcome::Unsent(same) => request = same,
+                    Outcome::Closed(fault) => match again {
+                        Some(same) => request = same,
+                        None => return Err(self.unreachable(&format!("{}: {fault}", server.text))),
+                    },
+                    Outcome::Refused(refusal) => return Err(refusal),
+                }
+                retries = retries.saturating_add(1);
+                if !reused {
+                    return Err(self.unreachable(&format!("{}: it closes every connection", server.text)));
+                }
+            }
+        }
+        Err(self.unreachable(&cause))
+    }
+
+    /// All that is the same for every server of the upstream.
+    fn rewrite(&self, request: &mut Request<Body>, handshake: bool) -> Result<(), Refusal> {
+        let settings = &self.upstream.settings;
+        let statement = match (settings.identity, self.facts.permit.caller(), self.facts.signer) {
+            (IdentityMode::Signed, Caller::Known(identity), Some(signer)) => {
+                self.pools.statements.borrow_mut().of(identity, &settings.name, signer, self.facts.now)
+            }
+            (IdentityMode::Signed | IdentityMode::Headers | IdentityMode::None, _, _) => None,
+        };
+        rewrite::request(request.headers_mut(), &self.facts, Some(Told { settings, statement }))?;
+        if handshake {
+            upgrade::ask(request.headers_mut());
+        }
+        if request.body().size_hint().exact().is_none() && !request.headers().contains_key(CONTENT_LENGTH) {
+            // Unless told, hyper leaves such a body out of GET and HEAD.
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        Ok(())
+    }
+
+    /// A copy to send once more if a kept connection turns out to be dead. Only what may be repeated (RFC 9110 section
+    /// 9.2.2) and has no body.
+    fn spare(&self, request: &Request<Body>, reused: bool) -> Option<Request<Body>> {
+        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        if !reused || !repeatable || !self.progress.ended.get() {
+            return None;
+        }
+        let mut copy = Request::new(Body::Empty);
+        copy.method_mut().clone_from(request.method());
+        copy.uri_mut().clone_from(request.uri());
+        copy.headers_mut().clone_from(request.headers());
+        Some(copy)
+    }
+
+    async fn exchange(&self, connection: &mut Connection, request: Request<Body>) -> Outcome {
+        connection.begin();
+        let fault = {
+            let mut sending = std::pin::pin!(connection.sender.try_send_request(request));
+            loop {
+                let sent = self.progress.bytes.get();
+                match self.pools.wheel.within(self.response_timeout, sending.as_mut()).await {
+                    Some(Ok(response)) => return Outcome::Answered(response),
+                    Some(Err(mut fault)) => match fault.take_message() {
+                        Some(request) => return Outcome::Unsent(request),
+                        None => break fault.into_error(),
+                    },
+                    // A body that is still moving is no reason to give up.
+                    None if self.progress.bytes.get() > sent => {}
+                    None => {
+                        let upstream = Arc::clone(&self.upstream.settings.name);
+                        return Outcome::Refused(Refusal::UpstreamTimeout { upstream, after: self.response_timeout });
+                    }
+                }
+            }
+        };
+        self.failed(&fault, connection.has_answered())
+    }
+
+    fn failed(&self, fault: &hyper::Error, answered: bool) -> Outcome {
+        match self.progress.broken.get() {
+            Some(Broken::TooLarge(limit)) => return Outcome::Refused(Refusal::BodyTooLarge { limit }),
+            Some(Broken::Stalled | Broken::Malformed) => {
+                let what = "the body broke off or is not framed as it should be";
+                return Outcome::Refused(Refusal::Malformed { what, close: true });
+            }
+            None => {}
+        }
+        if fault.is_parse() || fault.is_parse_too_large() || fault.is_parse_status() {
+            return Outcome::Refused(self.invalid(&format!("its answer cannot be read: {fault}")));
+        }
+        let source = std::error::Error::source(fault).map_or_else(|| fault.to_string(), ToString::to_string);
+        if answered {
+            return Outcome::Refused(self.invalid(&format!("its answer broke off within the head: {source}")));
+        }
+        Outcome::Closed(source)
+    }
+
+    fn back(&self, server: &Arc<Server>, connection: Connection, in_flight: InFlight) -> Return {
+        let settings = &self.upstream.settings;
+        Return {
+            pools: Rc::clone(self.pools),
+            server: Arc::clone(server),
+            connection,
+            keep: settings.keepalive,
+            timeout: settings.timeouts.idle,
+            request: Rc::clone(&self.progress),
+            in_flight,
+        }
+    }
+
+    fn answered(
+        &self,
+        mut response: Response<Incoming>,
+        handshake: Option<Handshake>,
+        back: Return,
+    ) -> Result<Response<Body>, Refusal> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let Some(handshake) = handshake.filter(|_| upgrade::agreed(response.status(), response.headers())) else {
+                return Err(self.invalid("it switches protocols without having been asked"));
+            };
+            let upstream = hyper::upgrade::on(&mut response);
+            upgrade::tunnel(handshake, upstream, Arc::clone(&self.pools.wheel), back.in_flight);
+            let (mut parts, _) = response.into_parts();
+            rewrite::response(&mut parts.headers);
+            parts.headers.remove(CONTENT_LENGTH);
+            parts.extensions.clear();
+            upgrade::ask(&mut parts.headers);
+            return Ok(Response::from_parts(parts, Body::Empty));
+        }
+        if !rewrite::is_framed_clearly(response.headers()) {
+            back.connection.tear_down();
+            return Err(self.invalid("the length of its answer has more than one reading"));
+        }
+        let (mut parts, body) = response.into_parts();
+        rewrite::response(&mut parts.headers);
+        parts.extensions.clear();
+        Ok(Response::from_parts(parts, Received::wrap(body, back)))
+    }
+
+    fn unreachable(&self, cause: &str) -> Refusal {
+        Refusal::UpstreamUnreachable { upstream: Arc::clone(&self.upstream.settings.name), cause: cause.into() }
+    }
+
+    fn invalid(&self, cause: &str) -> Refusal {
+        Refusal::UpstreamInvalid { upstream: Arc::clone(&self.upstream.settings.name), cause: cause.into() }
+    }
+}

@@ -1,0 +1,39 @@
+//! Which server next.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::upstream::{Server, Upstream};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// One after the other.
+    RoundRobin,
+    /// The one that is answering the fewest requests.
+    LeastRequest,
+}
+
+impl Upstream {
+    /// The servers in the order in which they are to be tried: the chosen one first, shunned ones last.
+    pub(super) fn order(&self, now_millis: impl FnOnce() -> u64) -> Vec<Arc<Server>> {
+        if let [only] = self.servers.as_slice() {
+            return vec![Arc::clone(only)];
+        }
+        let now_millis = now_millis();
+        let turn = self.turn.fetch_add(1, Relaxed);
+        let start = turn % self.servers.len().max(1);
+        let mut servers: Vec<_> = self.servers.iter().cycle().skip(start).take(self.servers.len()).cloned().collect();
+        if self.settings.balance == Balance::LeastRequest {
+            servers.sort_by_key(|server| server.in_flight.load(Relaxed));
+        }
+        servers.sort_by_key(|server| server.is_shunned(now_millis));
+        servers
+    }
+}
+
+impl Server {
+    /// Whether a connection to it failed a moment ago.
+    pub fn is_shunned(&self, now_millis: u64) -> bool {
+        now_millis < self.shunned_until.load(Relaxed)
+    }
+}

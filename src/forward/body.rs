@@ -1,0 +1,203 @@
+//! Bodies on their way: counted, limited, without trailers, and known to have ended.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::connection::Connection;
+use super::pool::Pools;
+use super::upstream::{InFlight, Server};
+use crate::ground::{Body, BodyFault};
+
+/// How a request's body is doing, seen from outside.
+#[derive(Default)]
+pub struct Progress {
+    /// Bytes that went on; shared with the record.
+    pub bytes: Rc<Cell<u64>>,
+    /// Its end has been sent.
+    pub ended: Cell<bool>,
+    /// It broke off on the client's side.
+    pub broken: Cell<Option<Broken>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Longer than this.
+    TooLarge(u64),
+    Stalled,
+    /// Its framing is wrong, or the client has gone.
+    Malformed,
+}
+
+/// A request's body on its way to the upstream.
+pub struct Sent {
+    body: Body,
+    limit: Option<u64>,
+    progress: Rc<Progress>,
+}
+
+impl Sent {
+    /// `body`, of at most `limit` bytes, and its progress.
+    pub fn wrap(body: Body, limit: Option<u64>) -> (Body, Rc<Progress>) {
+        let progress = Rc::new(Progress::default());
+        if body.is_end_stream() {
+            progress.ended.set(true);
+            return (Body::Empty, progress);
+        }
+        (Body::boxed(Self { body, limit, progress: Rc::clone(&progress) }), progress)
+    }
+
+    fn fail(&self, fault: BodyFault) -> BodyFault {
+        self.progress.broken.set(Some(match &fault {
+            BodyFault::TooLarge(limit) => Broken::TooLarge(*limit),
+            BodyFault::Stalled => Broken::Stalled,
+            BodyFault::Broken(_) => Broken::Malformed,
+        }));
+        fault
+    }
+}
+
+impl HttpBody for Sent {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(frame))) => {
+                let Ok(data) = frame.into_data() else {
+                    // Trailers end a body; they are not passed on.
+                    self.progress.ended.set(true);
+                    return Poll::Ready(None);
+                };
+                let total = self.progress.bytes.get().saturating_add(data.len() as u64);
+                if let Some(limit) = self.limit.filter(|limit| total > *limit) {
+                    return Poll::Ready(Some(Err(self.fail(BodyFault::TooLarge(limit)))));
+                }
+                self.progress.bytes.set(total);
+                if self.body.is_end_stream() {
+                    self.progress.ended.set(true);
+                }
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Poll::Ready(Some(Err(fault))) => Poll::Ready(Some(Err(self.fail(fault)))),
+            Poll::Ready(None) => {
+                self.progress.ended.set(true);
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What gives a connection back when its answer has been read.
+pub struct Return {
+    pub pools: Rc<Pools>,
+    pub server: Arc<Server>,
+    pub connection: Connection,
+    pub keep: usize,
+    pub timeout: Duration,
+    pub request: Rc<Progress>,
+    /// Ends when the answer does, whichever way.
+    pub in_flight: InFlight,
+}
+
+impl Return {
+    /// Only a connection on which both sides have said everything can carry another request.
+    pub fn give_back(self) {
+        if self.request.ended.get() {
+            self.pools.give_back(&self.server, self.connection, self.keep, self.timeout);
+        } else {
+            self.connection.linger(Arc::clone(&self.pools.wheel));
+        }
+    }
+}
+
+/// An answer's body on its way to the client.
+pub struct Received {
+    body: hyper::body::Incoming,
+    back: Option<Return>,
+}
+
+impl Received {
+    /// `body`; its connection goes back at its end.
+    pub fn wrap(body: hyper::body::Incoming, back: Return) -> Body {
+        if body.is_end_stream() {
+            back.give_back();
+            return Body::Empty;
+        }
+        Body::boxed(Self { body, back: Some(back) })
+    }
+
+    fn ended(&mut self) {
+        if let Some(back) = self.back.take() {
+            back.give_back();
+        }
+    }
+}
+
+impl Received {
+    /// Nothing more can come of the connection, in either direction.
+    fn broken(&mut self) {
+        if let Some(back) = self.back.take() {
+            back.connection.tear_down();
+        }
+    }
+}
+
+/// The client has gone before the answer's end.
+impl Drop for Received {
+    fn drop(&mut self) {
+        self.broken();
+    }
+}
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(frame))) => {
+                let Ok(data) = frame.into_data() else {
+                    self.ended();
+                    return Poll::Ready(None);
+                };
+                if self.body.is_end_stream() {
+                    self.ended();
+                }
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Poll::Ready(Some(Err(fault))) => {
+                self.broken();
+                Poll::Ready(Some(Err(BodyFault::Broken(fault))))
+            }
+            Poll::Ready(None) => {
+                self.ended();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

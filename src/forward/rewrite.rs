@@ -1,0 +1,176 @@
+//! What an upstream is sent: a head built from the canonical request, without what must not pass, with our own word last.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderValue, Version};
+
+use super::identity::IdentitySigner;
+use super::upstream::{IdentityMode, UpstreamSettings};
+use crate::gate::caller::is_identity_name;
+use crate::gate::{Caller, Permit, Refusal};
+use crate::ground::Time;
+
+/// What the gateway says about a request to whoever serves it.
+pub struct Facts<'a> {
+    pub permit: &'a Permit,
+    /// Canonical.
+    pub host: &'a str,
+    /// `Host` as the client wrote it, with its port; canonical host when it wrote none.
+    pub authority: HeaderValue,
+    pub client: IpAddr,
+    pub secure: bool,
+    pub version: Version,
+    pub request_id: &'a Arc<str>,
+    /// The request's trace context is well-formed and goes on as it came.
+    pub traced: bool,
+    pub forward_token: bool,
+    pub signer: Option<&'a dyn IdentitySigner>,
+    pub now: Time,
+}
+
+const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const PROXY_AUTHORIZATION: HeaderName = HeaderName::from_static("proxy-authorization");
+const PROXY_AUTHENTICATE: HeaderName = HeaderName::from_static("proxy-authenticate");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// The upstream that is told, and the signed statement of who calls, where it takes one.
+pub struct Told<'a> {
+    pub settings: &'a UpstreamSettings,
+    pub statement: Option<HeaderValue>,
+}
+
+/// Rewrites a request's headers in place. `told` is `None` for `respond: echo`. `Host` is the client's: a server that is to
+/// hear its own name gets it when it has been chosen.
+pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
+    strip(headers, |name| is_identity_name(name) || (*name == AUTHORIZATION && !facts.forward_token));
+    headers.remove(EXPECT);
+    join_cookies(headers);
+    headers.insert(HOST, facts.authority.clone());
+    say_whence(headers, facts);
+    headers.insert(X_REQUEST_ID, value(facts.request_id));
+    if !facts.traced {
+        headers.remove(TRACEPARENT);
+        headers.remove(TRACESTATE);
+    }
+    say_who(headers, facts, told)
+}
+
+/// Takes off an answer's headers what belongs to the connection behind us.
+pub fn response(headers: &mut HeaderMap) {
+    strip(headers, |_| false);
+}
+
+/// Whether an answer's length has one reading. hyper has picked one already; an answer that leaves a choice is refused, so
+/// that no cache or client before us picks another (RFC 9112 section 6.3).
+pub fn is_framed_clearly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (codings.next(), lengths.next()) {
+        (None, None) => true,
+        (Some(_), Some(_)) => false,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none(),
+        (None, Some(length)) => {
+            let digits = length.as_bytes();
+            let plain = digits.len() == 1 || !digits.starts_with(b"0");
+            plain && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && lengths.next().is_none()
+        }
+    }
+}
+
+/// Removes hop-by-hop headers, those that `Connection` names, and whatever else is `unwanted` (RFC 9110 section 7.6.1).
+/// Our own are set after this, so that naming them in `Connection` removes nothing of ours.
+fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+    let mut gone: Vec<HeaderName> = headers.keys().filter(|name| is_hop(name) || unwanted(name)).cloned().collect();
+    for line in headers.get_all(CONNECTION) {
+        for word in line.as_bytes().split(|byte| *byte == b',') {
+            // Framing and host are not the client's to take away.
+            if let Ok(name) = HeaderName::from_bytes(word.trim_ascii())
+                && name != CONTENT_LENGTH
+                && name != HOST
+            {
+                gone.push(name);
+            }
+        }
+    }
+    for name in gone {
+        headers.remove(name);
+    }
+}
+
+fn is_hop(name: &HeaderName) -> bool {
+    [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        PROXY_AUTHORIZATION,
+        PROXY_AUTHENTICATE,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        HTTP2_SETTINGS,
+    ]
+    .contains(name)
+}
+
+/// HTTP/2 may split cookies over several lines; HTTP/1.1 has one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_some() {
+        let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+            headers.insert(COOKIE, joined);
+        }
+    }
+}
+
+/// `X-Forwarded-*` and `Forwarded` (RFC 7239): one client, as the gateway knows it, and not the list it was sent.
+fn say_whence(headers: &mut HeaderMap, facts: &Facts<'_>) {
+    let protocol = if facts.secure { "https" } else { "http" };
+    let client = facts.client.to_string();
+    let host = facts.authority.to_str().unwrap_or(facts.host);
+    let node = if facts.client.is_ipv6() { format!("\"[{client}]\"") } else { client.clone() };
+    headers.insert(FORWARDED, value(&format!("for={node};host=\"{host}\";proto={protocol}")));
+    headers.insert(X_FORWARDED_FOR, value(&client));
+    headers.insert(X_FORWARDED_HOST, facts.authority.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
+    let via = if facts.version == Version::HTTP_2 { "2.0 portcullis" } else { "1.1 portcullis" };
+    headers.append(VIA, HeaderValue::from_static(via));
+}
+
+fn say_who(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
+    let Caller::Known(identity) = facts.permit.caller() else { return Ok(()) };
+    match told.as_ref().map_or(IdentityMode::Headers, |told| told.settings.identity) {
+        IdentityMode::None => {}
+        IdentityMode::Headers => {
+            for (name, value) in &identity.block {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        IdentityMode::Signed => {
+            let statement = told.and_then(|told| told.statement);
+            let statement = statement.ok_or_else(|| Refusal::Internal("the identity token cannot be signed".into()))?;
+            headers.insert(X_AUTH_TOKEN, statement);
+        }
+    }
+    Ok(())
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests;

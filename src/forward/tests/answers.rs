@@ -1,0 +1,196 @@
+//! What an upstream may say, and what becomes of it.
+
+use http::Method;
+use http_body_util::BodyExt;
+use tokio::join;
+
+use super::house::{House, OK, Peer, get, piece, read, request, run};
+use crate::forward::Answer;
+use crate::gate::Refusal;
+use crate::ground::{Body, BodyFault};
+
+/// A server that answers a `method` request with `raw` and then, unless it `stays`, closes.
+fn answered(method: Method, raw: &str, stays: bool, judge: impl AsyncFnOnce(House, Result<Answer, Refusal>)) {
+    run(async {
+        let peer = Peer::listen().await;
+        let house = House::before(&[peer.address]);
+        let play = async {
+            let wire = peer.answer(raw).await;
+            stays.then_some(wire)
+        };
+        let (sent, _wire) = join!(house.send(request(method, "/", Body::Empty)), play);
+        judge(house, sent).await;
+    });
+}
+
+#[test]
+fn an_answer_ends_where_its_framing_says() {
+    let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\ncontent-length: 2\r\n\r\nok", "x".repeat(32 * 1024));
+    let many = format!("HTTP/1.1 200 OK\r\n{}content-length: 2\r\n\r\nok", "x-many: 1\r\n".repeat(99));
+    let hints = format!("{}{OK}", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n".repeat(50));
+    for (method, raw, status, body, kept) in [
+        (Method::GET, &*many, 200, "ok", 1),
+        (Method::GET, &hints, 200, "ok", 1),
+        (Method::GET, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 200, "ok", 1),
+        (Method::GET, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200, "", 1),
+        (Method::POST, "HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n", 201, "", 1),
+        (
+            Method::GET,
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\no1\r\n1\r\n!\r\n0\r\n\r\n",
+            200,
+            "o1!",
+            1,
+        ),
+        (Method::GET, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 200, "", 1),
+        (Method::HEAD, "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n", 200, "", 1),
+        (Method::HEAD, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", 200, "", 1),
+        (Method::GET, "HTTP/1.1 204 No Content\r\n\r\n", 204, "", 1),
+        (Method::GET, "HTTP/1.1 304 Not Modified\r\ncontent-length: 99\r\netag: \"1\"\r\n\r\n", 304, "", 1),
+        (Method::GET, "HTTP/1.1 500 Oh\r\ncontent-length: 2\r\n\r\nno", 500, "no", 1),
+        (
+            Method::GET,
+            "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            200,
+            "ok",
+            1,
+        ),
+        (Method::POST, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 200, "ok", 1),
+        (Method::GET, &long, 200, "ok", 1),
+        (Method::GET, "HTTP/1.1 200 OK\r\n\r\nto the end", 200, "to the end", 0),
+        (Method::GET, "HTTP/1.0 200 OK\r\n\r\nto the end", 200, "to the end", 0),
+    ] {
+        answered(method, raw, kept > 0, async |house, sent| {
+            let answer = sent.unwrap();
+            assert_eq!(answer.response.status(), status, "{raw}");
+            assert_eq!(read(answer).await, body, "{raw}");
+            assert_eq!((house.pools.count(), house.in_flight()), (kept, vec![0]), "{raw}");
+        });
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_invalid() {
+    let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(256 * 1024));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x-many: 1\r\n".repeat(101));
+    for raw in [
+        "garbage\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.9\r\n",
+        "\0\0\x12\x04\0\0\0\0\0",
+        "HTTP/1.1 abc OK\r\n\r\n",
+        "HTTP/1.1 099 Low\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nx: 1\0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        &long,
+        &many,
+    ] {
+        answered(Method::GET, raw, true, async |house, sent| {
+            let refusal = sent.err().unwrap_or_else(|| panic!("{raw:?}"));
+            assert!(matches!(refusal, Refusal::UpstreamInvalid { .. }), "{refusal:?} for {raw:?}");
+            assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]));
+        });
+    }
+}
+
+#[test]
+fn nobody_switches_protocols_without_having_been_asked() {
+    let raw = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    run(async {
+        let peer = Peer::listen().await;
+        let house = House::before(&[peer.address]);
+        let mut asking = get("/");
+        for (name, value) in [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "k"),
+            ("sec-websocket-version", "13"),
+        ] {
+            asking.headers_mut().insert(name, value.parse().unwrap());
+        }
+        // The second one asks where the route does not allow it, so that the upstream never hears of it.
+        for request in [get("/"), asking] {
+            let play = async {
+                let mut wire = peer.accept().await;
+                let head = wire.head().await;
+                wire.say(raw).await;
+                (head, wire)
+            };
+            let (sent, (head, wire)) = join!(house.send(request), play);
+            assert!(!head.contains("\r\nupgrade:") && !head.contains("\r\nconnection:"), "{head}");
+            let refusal = sent.err().unwrap();
+            assert!(matches!(refusal, Refusal::UpstreamInvalid { .. }), "{refusal:?}");
+            assert_eq!(wire.rest().await, b"");
+            assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]));
+        }
+    });
+}
+
+#[test]
+fn what_belongs_to_the_connection_behind_us_stays_there() {
+    let raw = "HTTP/1.1 200 OK\r\nconnection: keep-alive, x-hop\r\nkeep-alive: timeout=5\r\nx-hop: 1\r\n\
+               proxy-authenticate: Basic\r\nproxy-connection: keep-alive\r\nte: trailers\r\ntrailer: x-sum\r\n\
+               upgrade: h2c\r\ntransfer-encoding: chunked\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx-own: 1\r\n\
+               www-authenticate: Bearer\r\n\r\n0\r\n\r\n";
+    answered(Method::GET, raw, true, async |_, sent| {
+        let headers = sent.unwrap().response.headers().clone();
+        let mut left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        left.sort_unstable();
+        let expected = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("www-authenticate", "Bearer"), ("x-own", "1")];
+        assert_eq!(left, expected);
+    });
+}
+
+#[test]
+fn an_answer_whose_length_has_two_readings_is_invalid() {
+    for lines in [
+        "content-length: 3\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 3",
+        "content-length: 2\r\ncontent-length: 2",
+        "content-length: 2, 2",
+        "content-length: 02",
+        "transfer-encoding: gzip, chunked",
+        "transfer-encoding: identity",
+        "transfer-encoding: , chunked",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+    ] {
+        let raw = format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        answered(Method::GET, &raw, true, async |house, sent| {
+            let refusal = sent.err().unwrap_or_else(|| panic!("{lines}"));
+            assert!(matches!(refusal, Refusal::UpstreamInvalid { .. }), "{refusal:?} for {lines}");
+            assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]));
+        });
+    }
+}
+
+#[test]
+fn trailers_of_an_answer_are_dropped_and_its_connection_is_kept() {
+    let raw = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
+    answered(Method::GET, raw, true, async |house, sent| {
+        let collected = sent.unwrap().response.into_body().collect().await.unwrap();
+        assert!(collected.trailers().is_none());
+        assert_eq!(collected.to_bytes(), "ok");
+        assert_eq!(house.pools.count(), 1);
+    });
+}
+
+#[test]
+fn an_answer_that_breaks_off_ends_with_a_fault_and_not_as_if_it_were_whole() {
+    for raw in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nnot a length\r\n",
+    ] {
+        answered(Method::GET, raw, false, async |house, sent| {
+            let mut response = sent.unwrap().response;
+            assert_eq!(piece(&mut response).await.unwrap().unwrap(), "ok", "{raw}");
+            let fault = piece(&mut response).await;
+            assert!(matches!(fault, Some(Err(BodyFault::Broken(_)))), "{fault:?} for {raw}");
+            assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]), "{raw}");
+        });
+    }
+}

@@ -1,0 +1,114 @@
+//! WebSocket (RFC 6455): a handshake that is forwarded, and then bytes both ways.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Version};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::gate::Refusal;
+use crate::ground::Wheel;
+
+/// A tunnel in which nothing moves for this long is closed.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// A client's wish to speak WebSocket.
+pub struct Handshake {
+    client: OnUpgrade,
+}
+
+/// Takes the handshake out of a request, if it is one. Any other `Upgrade` is dropped like every hop-by-hop header; one
+/// that says WebSocket and is not well-formed is refused.
+pub fn handshake(parts: &mut Parts) -> Result<Option<Handshake>, Refusal> {
+    let wanted = parts.headers.get_all(UPGRADE).iter().any(|value| has_word(value, "websocket"));
+    if !wanted || !parts.headers.get_all(CONNECTION).iter().any(|value| has_word(value, "upgrade")) {
+        return Ok(None);
+    }
+    let good = parts.method == Method::GET
+        && parts.version == Version::HTTP_11
+        && parts.headers.contains_key(SEC_WEBSOCKET_KEY)
+        && parts.headers.contains_key(SEC_WEBSOCKET_VERSION);
+    match parts.extensions.remove::<OnUpgrade>() {
+        Some(client) if good => Ok(Some(Handshake { client })),
+        Some(_) | None => Err(Refusal::Malformed { what: "the WebSocket handshake is not well-formed", close: true }),
+    }
+}
+
+fn has_word(value: &HeaderValue, word: &str) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// The hop-by-hop headers of a handshake, put back after rewriting.
+pub fn ask(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Whether the upstream agreed: 101 and WebSocket, and nothing else (RFC 6455 section 4.2.2). Whether it had the key is for
+/// the client to check.
+pub fn agreed(status: StatusCode, headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    status == StatusCode::SWITCHING_PROTOCOLS
+        && headers.get_all(CONNECTION).iter().any(|value| has_word(value, "upgrade"))
+        && protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && protocols.next().is_none()
+}
+
+/// Joins both sides once both have switched: no byte passes before. Ends when either side does.
+pub fn tunnel(handshake: Handshake, upstream: OnUpgrade, wheel: Arc<Wheel>, held: impl Sized + 'static) {
+    tokio::task::spawn_local(async move {
+        let _held = held;
+        let (client, upstream) = match (handshake.client.await, upstream.await) {
+            (Ok(client), Ok(upstream)) => (client, upstream),
+            (Err(_), _) | (_, Err(_)) => return,
+        };
+        let moved = Rc::new(Cell::new(0_u64));
+        let mut client = Moving { stream: TokioIo::new(client), moved: Rc::clone(&moved) };
+        let mut upstream = Moving { stream: TokioIo::new(upstream), moved: Rc::clone(&moved) };
+        let mut copying = std::pin::pin!(tokio::io::copy_bidirectional(&mut client, &mut upstream));
+        loop {
+            let before = moved.get();
+            if wheel.within(IDLE, copying.as_mut()).await.is_some() || moved.get() == before {
+                return;
+            }
+        }
+    });
+}
+
+/// A stream that counts what is read from it.
+struct Moving {
+    stream: TokioIo<Upgraded>,
+    moved: Rc<Cell<u64>>,
+}
+
+impl AsyncRead for Moving {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.moved.set(self.moved.get().wrapping_add((buf.filled().len() - before) as u64));
+        polled
+    }
+}
+
+impl AsyncWrite for Moving {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
