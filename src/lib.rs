@@ -38,6 +38,7 @@
 
 
 
+pub mod authority;
 pub mod forward;
 
 pub mod gate;

@@ -1,0 +1,149 @@
+//! Is the client who it says it is?
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::client::{AuthMethod, Client};
+use super::credentials::{Claim, Credentials};
+use super::error::{ClientRefusal, OAuthError};
+use super::hashing::{Hashing, Turn};
+use super::remembered::Remembered;
+use super::secret::{ClientSecret, LONGEST, matches_argon2, matches_digest};
+use super::settings::{Settings, Slow};
+use super::throttle::{Attempt, Pair, Throttle};
+use crate::ground::{Clock, Digest};
+
+/// What authentication needs. Outlives reloads, so that a reload is no fresh start for whoever guesses.
+pub(super) struct Desk {
+    throttle: Throttle,
+    hashing: Hashing,
+    remembered: Remembered,
+}
+
+/// A client as the settings know it.
+type Known<'a> = &'a Arc<Client>;
+
+impl Desk {
+    pub(super) fn new(throttle: Throttle, hashing: Hashing, remembered: Remembered) -> Self {
+        Self { throttle, hashing, remembered }
+    }
+
+    /// The client, authenticated by the method it is registered with. Unknown client, wrong secret and wrong method walk
+    /// the same path and get the same answer; only the log knows which it was.
+    pub(super) async fn client<'a>(
+        &self,
+        settings: &'a Settings,
+        credentials: &Credentials,
+        source: IpAddr,
+        clock: &dyn Clock,
+    ) -> Result<Known<'a>, OAuthError> {
+        let method = credentials.method;
+        let refused = |why| OAuthError::Client { why, challenge: method == AuthMethod::Basic };
+        let known = settings.clients.get(credentials.claim.id.as_str());
+        if method == AuthMethod::None {
+            // Nothing was presented that could be guessed: neither a budget nor a hash is needed.
+            let public = known.filter(|client| client.authenticates_by(AuthMethod::None));
+            return public.ok_or_else(|| refused(ClientRefusal::SecretMissing));
+        }
+        let begin = || {
+            let attempt = self.throttle.begin(Pair::new(&credentials.claim.id, source), clock.instant());
+            attempt.map_err(|retry_after| OAuthError::TooManyFailures { retry_after })
+        };
+        let client = self.proven(settings, credentials, begin).await?;
+        let unproven = if known.is_some() { ClientRefusal::SecretWrong } else { ClientRefusal::Unknown };
+        let client = client.ok_or_else(|| refused(unproven))?;
+        if !client.authenticates_by(method) {
+            return Err(refused(ClientRefusal::MethodNotRegistered));
+        }
+        Ok(client)
+    }
+
+    /// The client that the secret belongs to: fast checks first, then, where some client needs it, the slow one. Each check
+    /// has been paid for by an attempt before it runs.
+    async fn proven<'a>(
+        &self,
+        settings: &'a Settings,
+        credentials: &Credentials,
+        begin: impl Fn() -> Result<Attempt, OAuthError>,
+    ) -> Result<Option<Known<'a>>, OAuthError> {
+        let attempt = begin()?;
+        let fast = || credentials.claims().find_map(|claim| self.fits_fast(settings, claim));
+        if let Some(client) = fast() {
+            attempt.give_back();
+            return Ok(Some(client));
+        }
+        let Some(slow) = &settings.slow else { return Ok(None) };
+        // While it waits it holds no budget if nothing has been tried yet: many right requests may wait at once.
+        let tried = credentials.claims().any(|claim| has_digest(settings, claim));
+        let attempt = if tried {
+            Some(attempt)
+        } else {
+            attempt.give_back();
+            None
+        };
+        let turn = self.hashing.turn().await?;
+        let attempt = attempt.map_or_else(&begin, Ok)?;
+        // Another request may have proven the same secret in the meantime.
+        let client = match fast() {
+            Some(client) => Some(client),
+            None => self.fits_slowly(settings, credentials, slow, turn).await?,
+        };
+        if client.is_some() {
+            attempt.give_back();
+        }
+        Ok(client)
+    }
+
+    /// The client of the claim when one of its secrets has the right digest, or was found right by a slow hash of late.
+    /// Does the same work for a client that is not there.
+    fn fits_fast<'a>(&self, settings: &'a Settings, claim: &Claim) -> Option<Known<'a>> {
+        let presented = Digest::of(claim.secret.expose().as_bytes());
+        let client = settings.clients.get(claim.id.as_str());
+        let decoy = [ClientSecret::decoy()];
+        let fits = matches_digest(client.map_or(&decoy, |client| client.secrets()), &presented);
+        let client = client.filter(|_| is_sane(claim))?;
+        let remembered = || client.slow_hashes().any(|hash| self.remembered.has(hash, &claim.secret));
+        (bool::from(fits) || remembered()).then_some(client)
+    }
+
+    /// The same by Argon2id: the client's hashes, and decoys up to what the dearest client costs.
+    async fn fits_slowly<'a>(
+        &self,
+        settings: &'a Settings,
+        credentials: &Credentials,
+        slow: &Slow,
+        turn: Turn,
+    ) -> Result<Option<Known<'a>>, OAuthError> {
+        let mut owners = Vec::new();
+        let mut work = Vec::new();
+        for claim in credentials.claims().filter(|claim| is_sane(claim)) {
+            let client = settings.clients.get(claim.id.as_str());
+            let own = client.into_iter().flat_map(|client| client.slow_hashes().map(move |hash| (Some(client), hash)));
+            for (owner, hash) in own.chain(std::iter::repeat((None, &slow.decoy))).take(slow.per_attempt) {
+                owners.push((owner, hash, &claim.secret));
+                work.push((Arc::clone(hash), claim.secret.clone()));
+            }
+        }
+        let run = move || work.iter().map(|(hash, secret)| matches_argon2(hash, secret.expose().as_bytes())).collect();
+        let fits: Vec<bool> = turn.run(run).await?;
+        let right = owners
+            .into_iter()
+            .zip(fits)
+            .find_map(|((owner, hash, secret), fits)| owner.filter(|_| fits).map(|client| (client, hash, secret)));
+        Ok(right.map(|(client, hash, secret)| {
+            self.remembered.keep(hash, secret);
+            client
+        }))
+    }
+}
+
+/// Whether a digest of a client has been compared with this claim.
+fn has_digest(settings: &Settings, claim: &Claim) -> bool {
+    let client = settings.clients.get(claim.id.as_str());
+    client.is_some_and(|client| client.secrets().len() > client.slow_hashes().count())
+}
+
+/// Nobody has an empty secret, or one so long that hashing it would be the attack.
+fn is_sane(claim: &Claim) -> bool {
+    (1..=LONGEST).contains(&claim.secret.expose().len())
+}

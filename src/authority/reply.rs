@@ -1,0 +1,66 @@
+//! The two kinds of answer: documents that anyone may keep, and secrets that nobody may.
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, PRAGMA,
+};
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::Value;
+
+/// How public documents are read.
+pub(super) const READ: &str = "GET, HEAD, OPTIONS";
+
+/// How long a public document may be kept, five minutes: well under the time a new key is published before its first use.
+const KEEP: &str = "public, max-age=300";
+
+/// A JSON answer with a secret or a refusal in it: kept nowhere. `Pragma` because RFC 6749 section 5.1 asks for it.
+pub(super) fn unkept_json(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// A JSON document for everybody, scripts of any site included: it is the same for all and holds no secret.
+pub(super) struct PublicDocument {
+    body: Bytes,
+}
+
+impl PublicDocument {
+    pub(super) fn new(body: &Value) -> Self {
+        Self { body: Bytes::from(body.to_string()) }
+    }
+
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    pub(super) fn answer(&self, method: &Method) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
+        let read = *method == Method::GET || *method == Method::HEAD;
+        if read {
+            // HEAD gets the head of the answer to GET (RFC 9110 section 9.3.2).
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(KEEP));
+        }
+        if *method == Method::GET {
+            *response.body_mut() = self.body.clone();
+        } else if *method == Method::OPTIONS {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(READ));
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+            response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+        } else if !read {
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(READ));
+        }
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response
+    }
+}
