@@ -37,6 +37,7 @@
 
 
 
+pub mod config;
 
 pub mod authority;
 pub mod forward;

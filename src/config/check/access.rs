@@ -1,0 +1,176 @@
+//! `access`: who may call a route.
+
+use super::{Check, authority, condition, issuer, text};
+use crate::config::document::Document;
+use crate::config::document::policy::{Access as Written, AccessRule, Requirement as WrittenRequirement};
+use crate::config::document::read::OneOrMany;
+use crate::config::document::route::Route;
+use crate::config::place::{At, Place};
+use crate::config::plan::{AUTHORITY, Access, Requirement, Rule};
+use crate::config::problem::Problem;
+
+pub(super) fn access(document: &Document, route: &Route, segments: &[&str], check: &mut Check<'_>) -> Option<Access> {
+    if !route.has("access") {
+        let cause = "this route does not say who may call it";
+        let help = "add `access:` with `public` (anyone), `authenticated` (any accepted token), or what the token needs, for example `{scope: orders:read}`";
+        check.add(Problem::at(route.place, cause).help(help));
+    }
+    let written = route.access.as_ref()?;
+    let (place, rule) = match written {
+        Written::Public(place) => {
+            if let Some(issuers) = &route.issuers {
+                let problem =
+                    Problem::at(issuers.place, "`issuers` does nothing on a public route: no token is looked at");
+                check.add(problem.other(*place, "public").help("remove `issuers`, or write `access: authenticated`"));
+            }
+            return Some(Access::Public);
+        }
+        Written::Authenticated(place) => (*place, None),
+        Written::Rule(rule) => (rule.place, Some(rule.as_ref())),
+    };
+    let issuers = issuers(document, route, rule, place, check);
+    let Some(rule) = rule else {
+        let (scopes, roles, conditions) = (Requirement::default(), Requirement::default(), Vec::new());
+        return Some(Access::Rule(Rule { scopes, roles, conditions, issuers: issuers? }));
+    };
+    let names = ["scope", "role", "when", "issuers"];
+    if !names.iter().any(|name| rule.has(name)) {
+        let cause = "this names nothing that a token needs";
+        check.add(
+            Problem::at(rule.place, cause)
+                .help("write `access: authenticated` for any accepted token, or name a scope: `{scope: orders:read}`"),
+        );
+    }
+    let scopes = requirement(rule.scope.as_ref(), "scope", check);
+    let roles = requirement(rule.role.as_ref(), "role", check);
+    scopes_exist(document, rule, issuers.as_deref(), check);
+    roles_can_exist(rule, issuers.as_deref(), check);
+    let conditions = conditions(rule, segments, check);
+    Some(Access::Rule(Rule { scopes: scopes?, roles: roles?, conditions, issuers: issuers? }))
+}
+
+/// Names of the issuers whose tokens the route takes, at least one.
+fn issuers(
+    document: &Document,
+    route: &Route,
+    rule: Option<&AccessRule>,
+    place: Place,
+    check: &mut Check<'_>,
+) -> Option<Vec<String>> {
+    let known = issuer::names(document);
+    let inner = rule.and_then(|rule| rule.issuers.as_ref());
+    if let (Some(inner), Some(outer)) = (inner, &route.issuers) {
+        let problem = Problem::at(outer.place, "`issuers` stands here and under `access`");
+        check.add(problem.other(inner.place, "here too").help("keep one of them"));
+    }
+    let defaults = document.defaults.as_ref().and_then(|defaults| defaults.issuers.as_ref());
+    let own = inner.or(route.issuers.as_ref());
+    if let Some(named) = own.or(defaults) {
+        if own.is_some() {
+            names_exist(named, &known, check);
+        }
+        return Some(named.items.iter().map(|at| at.value.clone()).collect());
+    }
+    if known.is_empty() && !document.has("authority") && !document.has("issuers") {
+        let cause = "this route needs a token, and nothing here says whose tokens are good";
+        check.add(
+            Problem::at(place, cause)
+                .help("add `authority:` to issue tokens here, or `issuers:` to accept those of another server"),
+        );
+        return None;
+    }
+    Some(known.iter().map(|(name, _)| (*name).to_owned()).collect())
+}
+
+/// Every name of a list of issuers is defined.
+pub(super) fn names_exist(named: &OneOrMany<At<String>>, known: &[(&str, Option<Place>)], check: &mut Check<'_>) {
+    if named.items.is_empty() && named.listed {
+        let cause = "an empty list of issuers accepts no token";
+        check.add(Problem::at(named.place, cause).help("name an issuer, or remove the key to accept all of them"));
+    }
+    text::repeated(&named.items, check);
+    for name in named.items.iter().filter(|name| !known.iter().any(|(known, _)| *known == name.value)) {
+        let define =
+            if name.value == AUTHORITY { "add `authority:` with its `issuer`" } else { "define it under `issuers`" };
+        check.unknown_name(name, "issuer", known, define);
+    }
+}
+
+fn requirement(written: Option<&WrittenRequirement>, what: &str, check: &mut Check<'_>) -> Option<Requirement> {
+    let Some(written) = written else { return Some(Requirement::default()) };
+    let names = || written.all.iter().chain(&written.any);
+    if names().next().is_none() {
+        let cause = format!("an empty `{what}` asks for nothing");
+        check.add(
+            Problem::at(written.place, cause)
+                .help(format!("name a {what}, or write `access: authenticated` for any accepted token")),
+        );
+        return None;
+    }
+    if written.bare {
+        let list = names().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ");
+        let cause = "a list does not say whether all of these are needed or one of them is enough";
+        check.add(Problem::at(written.place, cause).help(format!("write `{{all: [{list}]}}` or `{{any: [{list}]}}`")));
+    }
+    for name in names().filter(|name| what == "scope" && !authority::is_scope(&name.value)) {
+        check.add(authority::not_a_scope(name));
+    }
+    text::repeated(&names().cloned().collect::<Vec<_>>(), check);
+    let texts = |list: &[At<String>]| list.iter().map(|at| at.value.clone()).collect();
+    Some(Requirement { all: texts(&written.all), any: texts(&written.any) })
+}
+
+/// Where only the hosted authority's tokens are taken, a scope that it does not know can never be there. Where others are
+/// taken too, a scope that looks like a slip is worth a word.
+fn scopes_exist(document: &Document, rule: &AccessRule, issuers: Option<&[String]>, check: &mut Check<'_>) {
+    let Some(issuers) = issuers.filter(|issuers| issuers.iter().any(|name| name == AUTHORITY)) else { return };
+    let known = authority::scope_names(document);
+    let Some(written) = &rule.scope else { return };
+    let unknown = written.all.iter().chain(&written.any).filter(|name| authority::is_scope(&name.value));
+    for name in unknown.filter(|name| !known.iter().any(|(known, _)| *known == name.value)) {
+        if issuers.len() == 1 {
+            check.unknown_name(
+                name,
+                "scope",
+                &known,
+                "define it under `authority.scopes`, because this route takes the authority's tokens alone",
+            );
+        } else if let Some(near) = crate::config::suggest::nearest(&name.value, known.iter().map(|(name, _)| *name)) {
+            check.warn(
+                name.place,
+                format!(
+                    "the authority has no scope `{}`; if its tokens should pass here, `{near}` may be meant",
+                    name.value
+                ),
+            );
+        }
+    }
+}
+
+/// The authority of this version gives no roles.
+fn roles_can_exist(rule: &AccessRule, issuers: Option<&[String]>, check: &mut Check<'_>) {
+    if let (Some(role), Some([only])) = (&rule.role, issuers)
+        && only == AUTHORITY
+    {
+        let cause = "no token can have a role here: this route takes the authority's tokens alone, and in this version they carry none";
+        check.add(
+            Problem::at(role.place, cause).help("use a scope, or accept the tokens of an issuer that gives roles"),
+        );
+    }
+}
+
+fn conditions(rule: &AccessRule, segments: &[&str], check: &mut Check<'_>) -> Vec<String> {
+    let written = rule.when.as_ref().map_or(&[][..], |when| &when.items);
+    if let Some(empty) = rule.when.as_ref().filter(|when| when.listed && when.items.is_empty()) {
+        check.add(
+            Problem::at(empty.place, "an empty list of conditions does nothing")
+                .help("write a condition, or remove `when`"),
+        );
+    }
+    for at in written {
+        if let Err(cause) = condition::compile(&at.value, segments) {
+            check.add_text(at.place, cause);
+        }
+    }
+    written.iter().map(|at| at.value.clone()).collect()
+}

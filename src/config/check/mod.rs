@@ -1,0 +1,127 @@
+//! From written to meant: one file per section. Collects problems and never stops at the first; reads nothing but through
+//! the source that it is handed.
+
+mod access;
+mod answer;
+mod authority;
+mod condition;
+mod cors;
+mod file;
+mod issuer;
+mod limit;
+mod listen;
+mod overlap;
+mod pattern;
+mod route;
+mod secret;
+mod text;
+mod unused;
+mod upstream;
+
+use std::path::Path;
+
+pub(super) use limit::word as per_word;
+
+use super::document::Document;
+use super::place::{At, Place};
+use super::plan::{Plan, Store, Warning};
+use super::problem::{Problem, Problems};
+use super::source::Source;
+use super::suggest;
+
+/// What every check has at hand.
+struct Check<'a> {
+    source: &'a dyn Source,
+    /// Relative paths count from here.
+    base: &'a Path,
+    problems: &'a mut Problems,
+    warnings: Vec<(Place, String)>,
+    /// Something was left out because the source does not look at files.
+    skipped: bool,
+}
+
+/// Checks a whole document. `None` if something that cannot be left out was not there; the problems say what.
+pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, problems: &mut Problems) -> Option<Plan> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut check = Check { source, base, problems, warnings: Vec::new(), skipped: false };
+    check.version(document);
+    let listeners = listen::listeners(document, &mut check);
+    let admin = listen::admin(document, &mut check);
+    let store = store(document, &check);
+    let authority = authority::authority(document, &mut check);
+    let issuers = issuer::issuers(document, &mut check);
+    let upstreams = upstream::upstreams(document, &mut check);
+    let routes = route::routes(document, &upstreams, &mut check);
+    unused::unused(document, &mut check);
+    let warnings = check.finished_warnings();
+    Some(Plan {
+        file: path.to_owned(),
+        complete: !check.skipped,
+        listeners: listeners?,
+        admin: admin?,
+        store,
+        authority,
+        issuers,
+        upstreams: upstreams.into_iter().flatten().collect(),
+        routes: routes?,
+        log: document.observe.as_ref().and_then(|o| o.log.as_ref()?.format.as_ref()).map(|format| format.value),
+        warnings,
+    })
+}
+
+fn store(document: &Document, check: &Check<'_>) -> Store {
+    let path = document.store.as_ref().and_then(|store| store.sqlite.0.as_ref());
+    Store::Sqlite(check.base.join(path.map_or("portcullis.db", |path| path.value.as_str())))
+}
+
+impl Check<'_> {
+    fn version(&mut self, document: &Document) {
+        if let Some(version) = document.version.0.as_ref().filter(|version| version.value != 1) {
+            let cause = format!("this program does not know version {} of the language", version.value);
+            self.add(Problem::at(version.place, cause).help("write `version: 1`, or install a newer portcullis"));
+        }
+    }
+
+    fn add(&mut self, problem: Problem) {
+        self.problems.add(problem);
+    }
+
+    fn warn(&mut self, place: Place, text: impl Into<String>) {
+        self.warnings.push((place, text.into()));
+    }
+
+    /// The line of a place, for messages that point elsewhere.
+    fn line(&self, place: Place) -> usize {
+        self.problems.text().position(place).0
+    }
+
+    /// Notes a leaf error that may carry its advice after a `; `.
+    fn add_text(&mut self, place: Place, cause: String) {
+        let (cause, help) = super::document::read::split_help(cause);
+        self.add(Problem { help, ..Problem::at(place, cause) });
+    }
+
+    /// Notes a name that is not defined, with the nearest that is, and its line.
+    fn unknown_name(&mut self, name: &At<String>, what: &str, known: &[(&str, Option<Place>)], define: &str) {
+        let problem = Problem::at(name.place, format!("there is no {what} `{}`", name.value));
+        let near = suggest::nearest(&name.value, known.iter().map(|(name, _)| *name));
+        let place = near.and_then(|near| known.iter().find(|(name, _)| *name == near).and_then(|(_, place)| *place));
+        let help = match (near, place) {
+            (Some(near), Some(place)) => format!("did you mean `{near}`, defined on line {}?", self.line(place)),
+            (Some(near), None) => format!("did you mean `{near}`?"),
+            (None, _) if known.is_empty() => define.to_owned(),
+            (None, _) => format!("there is {}; or {define}", suggest::list(known.iter().map(|(name, _)| *name))),
+        };
+        self.add(problem.help(help));
+    }
+
+    fn finished_warnings(&mut self) -> Vec<Warning> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort();
+        let text = self.problems.text();
+        warnings
+            .into_iter()
+            .map(|(place, words)| Warning { line: text.position(place).0, path: String::new(), text: words, place })
+            .collect()
+    }
+}

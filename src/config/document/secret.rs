@@ -1,0 +1,87 @@
+//! How a secret is written: by reference or as a hash, never in clear.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::read::Read;
+use crate::config::node::{Kind, Node};
+use crate::config::place::{At, Place};
+use crate::config::problem::{Problem, Problems};
+
+section! {
+    /// A secret by reference or as a hash; exactly one of the keys.
+    Reference ("a secret") {
+        /// Name of an environment variable that holds it.
+        env: Option<At<String>>,
+        /// File that holds it, relative to the configuration; a line break at its end does not count.
+        file: Option<At<String>>,
+        /// Hash of it: `$argon2id$...` for one that a person chose, or `sha256:` and 64 hexadecimal digits for a generated
+        /// one of at least 256 random bits.
+        hash: Option<At<String>>,
+    }
+}
+
+/// A secret, as written.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    pub place: Place,
+    pub form: Form,
+}
+
+#[derive(Clone, Debug)]
+pub enum Form {
+    Env(At<String>),
+    File(At<String>),
+    Hash(At<String>),
+}
+
+/// What to do instead of writing a secret in clear.
+pub const ADVICE: &str = "name an environment variable (`{env: NAME}`) or a file (`{file: path}`) that holds it; and \
+                          change this secret, because whoever has seen the file knows it";
+
+impl Read for Secret {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let place = node.place;
+        match &node.kind {
+            Kind::Map(_) => {}
+            Kind::Text(_) | Kind::Number(_) | Kind::Bool(..) => {
+                problems.mask(place);
+                problems.add(Problem::at(place, "a secret stands here in clear").help(ADVICE));
+                return None;
+            }
+            Kind::Null | Kind::List(_) => {
+                problems.add(Problem::at(place, "a secret is wanted here").help(ADVICE));
+                return None;
+            }
+        }
+        let before = problems.len();
+        let reference = Reference::read(node, problems)?;
+        let forms: Vec<Form> =
+            [reference.env.map(Form::Env), reference.file.map(Form::File), reference.hash.map(Form::Hash)]
+                .into_iter()
+                .flatten()
+                .collect();
+        match <[Form; 1]>::try_from(forms) {
+            Ok([form]) => Some(Self { place, form }),
+            Err(_) if problems.len() > before => None,
+            Err(_) => {
+                problems.add(
+                    Problem::at(place, "a secret has exactly one of `env`, `file` and `hash`")
+                        .help("keep the one that holds it"),
+                );
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Reference::json_schema(generator)
+    }
+}
