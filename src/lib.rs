@@ -37,7 +37,9 @@
 
 
 
+pub mod admin;
 pub mod config;
+pub mod serve;
 
 pub mod authority;
 pub mod forward;

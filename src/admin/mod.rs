@@ -1,0 +1,126 @@
+//! The private listener: health, readiness, metrics, reload, and a page for people.
+//!
+//! In: operators' requests on an address that is never public. Out: what the `Desk` says, which `app` hands in: this room
+//! sits below it and cannot reach up. Runs on the control plane.
+
+mod answer;
+mod page;
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+/// Connections at once; Prometheus and a few people need no more.
+const MOST_CONNECTIONS: usize = 256;
+
+/// What the listener asks of the house.
+pub trait Desk: Send + Sync + 'static {
+    /// The Prometheus page.
+    fn metrics(&self) -> String;
+    fn ready(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>>;
+    fn reload(&self) -> Pin<Box<dyn Future<Output = ReloadReport> + Send + '_>>;
+    /// The access map, for people.
+    fn map(&self) -> String;
+}
+
+/// Whether traffic may come, and how what we depend on is doing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Readiness {
+    pub ready: bool,
+    /// Of the configuration.
+    pub generation: u64,
+    pub dependencies: Vec<Dependency>,
+}
+
+/// One thing we depend on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Dependency {
+    /// `store`, `issuer`, `upstream`.
+    pub kind: &'static str,
+    pub name: String,
+    /// `up`, `degraded` or `down`.
+    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Dependency {
+    /// The store, and why it does not answer.
+    pub fn store(fault: Option<String>) -> Self {
+        let state = if fault.is_none() { "up" } else { "down" };
+        Self { kind: "store", name: "store".to_owned(), state, detail: fault }
+    }
+
+    /// An issuer: down when no token of it can be verified, degraded when its keys are old ones.
+    pub fn issuer(name: &str, usable: bool, fault: Option<&str>, keys: Option<usize>) -> Self {
+        let state = match (usable, fault) {
+            (true, None) => "up",
+            (true, Some(_)) => "degraded",
+            (false, _) => "down",
+        };
+        let keys = keys.map(|keys| format!("{keys} keys"));
+        Self { kind: "issuer", name: name.to_owned(), state, detail: fault.map(str::to_owned).or(keys) }
+    }
+
+    /// An upstream, by how many of its servers could not be reached.
+    pub fn upstream(name: &str, (shunned, all): (usize, usize)) -> Self {
+        let state = match shunned {
+            0 => "up",
+            some if some < all => "degraded",
+            _ => "down",
+        };
+        let detail = (shunned > 0).then(|| format!("{shunned} of {all} servers cannot be reached"));
+        Self { kind: "upstream", name: name.to_owned(), state, detail }
+    }
+}
+
+/// What came of a reload.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReloadReport {
+    pub done: bool,
+    /// Of the configuration in force after it.
+    pub generation: u64,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<String>,
+}
+
+/// Serves until the runtime ends.
+pub async fn serve(listener: TcpListener, desk: Arc<dyn Desk>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let desk = Arc::clone(&desk);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let desk = Arc::clone(&desk);
+                async move { Ok::<_, Infallible>(answer::answer(&*desk, request).await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .serve_connection(TokioIo::new(stream), service);
+            // Who hangs up in the middle has no one to tell.
+            let _ = tokio::time::timeout(Duration::from_secs(600), connection).await;
+            drop(place);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

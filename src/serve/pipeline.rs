@@ -1,0 +1,153 @@
+//! THE function: one request from door to door.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Request, Response};
+
+use super::answer::{self, Asked};
+use super::recorded::Recorded;
+use super::reply;
+use super::snapshot::{Route, Snapshot};
+use super::worker::Worker;
+use crate::gate::admit::Admitted;
+use crate::gate::authenticate::Tokens;
+use crate::gate::cors;
+use crate::gate::limit::Standings;
+use crate::gate::policy::Wearer;
+use crate::gate::table::{Found, Params};
+use crate::gate::{Caller, Policy, Refusal};
+use crate::ground::Body;
+use crate::listen::Peer;
+use crate::observe::Record;
+use crate::observe::trace::trace_id;
+
+/// Takes one request from door to door; always answers.
+pub async fn handle(worker: &Rc<Worker>, peer: &Peer, request: Request<Body>) -> Response<Recorded> {
+    let house = worker.house();
+    let (parts, body) = request.into_parts();
+    let mut walk = Walk::begin(worker, &house, peer, &parts);
+    let answer = walk.through(peer, parts, body).await;
+    walk.end(answer)
+}
+
+/// What one request gathers on its way.
+struct Walk<'h> {
+    worker: &'h Rc<Worker>,
+    house: &'h Arc<Snapshot>,
+    record: Box<Record>,
+    /// Whose dress the answer wears: the route's as soon as there is one.
+    policy: &'h Policy,
+    wearer: Wearer,
+    standings: Standings,
+    http1: bool,
+}
+
+impl<'h> Walk<'h> {
+    /// The order of the policies. Any line may end the walk with a refusal.
+    async fn through(&mut self, peer: &Peer, parts: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        let admitted = self.admit(peer, &parts)?;
+        let (route, params, preflight) = self.route(&admitted, &parts)?;
+        let head = admitted.head(&parts.method, &parts.headers);
+        let policy = &route.policy;
+        if let (true, Some(cors)) = (preflight, &policy.cors) {
+            return cors.preflight(&head).map(reply::preflight);
+        }
+        policy.check_upgrade(&head)?;
+        policy.limits.take_early(&head, &mut self.standings)?;
+        let now = self.record.at;
+        let tokens = Tokens {
+            verifier: &self.house.verifier,
+            local: &self.worker.tokens,
+            generation: self.house.tokens_generation(),
+        };
+        let (caller, level) = policy.authenticate.caller(&head, &tokens, now).await?;
+        self.record.token = level;
+        self.learn(&caller);
+        policy.limits.take_late(&head, &caller, &mut self.standings)?;
+        let permit = policy.rule.decide(caller, &head, &params)?;
+        policy.body.check(&head)?;
+        let asked = Asked { permit: &permit, admitted: &admitted, parts, body, now };
+        answer::answer(self.worker, self.house, route, asked, &mut self.record).await
+    }
+
+    fn begin(worker: &'h Rc<Worker>, house: &'h Arc<Snapshot>, peer: &Peer, parts: &Parts) -> Self {
+        let record = worker.open_record(peer, parts.method.clone(), parts.version);
+        let wearer = Wearer { origin: parts.headers.get(http::header::ORIGIN).cloned(), secure: record.tls };
+        let http1 = parts.version < http::Version::HTTP_2;
+        Self { worker, house, record, policy: &house.bare, wearer, standings: Standings::default(), http1 }
+    }
+
+    fn admit(&mut self, peer: &Peer, parts: &Parts) -> Result<Admitted, Refusal> {
+        let door = self.house.doors.get(peer.listener).and_then(Option::as_ref).ok_or(Refusal::HostUnknown)?;
+        let admitted = door.admission.admit(parts, peer)?;
+        let record = &mut self.record;
+        record.client = admitted.client;
+        record.host.clone_from(&admitted.host);
+        record.path.clone_from(&admitted.path);
+        if let Some(id) = &admitted.request_id {
+            record.request_id = Arc::clone(id);
+        }
+        self.wearer.secure = admitted.secure;
+        record.trace_id = trace_id(&parts.headers).map(Into::into);
+        match peer.tls.as_ref().and_then(|tls| tls.server_name.as_deref()) {
+            Some(shown) if shown != admitted.host && !door.same_certificate(shown, &admitted.host) => {
+                Err(Refusal::HostUnknown)
+            }
+            Some(_) | None => Ok(admitted),
+        }
+    }
+
+    /// The route, or why there is none. A preflight is for the route of the method it asks about.
+    fn route(&mut self, admitted: &Admitted, parts: &Parts) -> Result<(&'h Route, Params, bool), Refusal> {
+        let asked = cors::preflight_method(&parts.method, &parts.headers);
+        if let Some(method) = asked
+            && let Found::Route { value, params } = self.house.table.find(&admitted.host, &admitted.path, &method)
+            && value.policy.cors.is_some()
+        {
+            self.enter(value);
+            return Ok((value, params, true));
+        }
+        match self.house.table.find(&admitted.host, &admitted.path, &parts.method) {
+            Found::Route { value, params } => {
+                self.enter(value);
+                Ok((value, params, false))
+            }
+            Found::MethodNotAllowed { allow } => Err(Refusal::MethodNotAllowed { allow }),
+            Found::Unknown => Err(Refusal::RouteUnknown),
+            Found::UnknownHost => Err(Refusal::HostUnknown),
+        }
+    }
+
+    fn enter(&mut self, route: &'h Route) {
+        self.policy = &route.policy;
+        self.record.route = Some(Arc::clone(&route.series));
+    }
+
+    fn learn(&mut self, caller: &Caller) {
+        if let Some(claims) = caller.claims() {
+            self.record.subject.clone_from(&claims.subject);
+            self.record.client_id.clone_from(&claims.client);
+            self.record.issuer = Some(Arc::clone(&claims.issuer));
+        }
+    }
+
+    /// Dresses the answer, whoever made it, and hands the record to its body.
+    fn end(mut self, answer: Result<Response<Body>, Refusal>) -> Response<Recorded> {
+        let mut response = answer.unwrap_or_else(|refusal| {
+            self.record.refusal = Some(refusal.reason());
+            self.record.detail = refusal.detail();
+            reply::refuse(&refusal, &self.record.request_id, &self.house.realm, self.http1)
+        });
+        let headers = response.headers_mut();
+        self.policy.dress(&self.wearer, &self.standings, headers);
+        headers.insert(reply::X_REQUEST_ID, reply::request_id(&self.record.request_id));
+        self.record.status = response.status().as_u16();
+        if self.record.route.is_none() {
+            self.record.route = Some(Arc::clone(&self.house.unmatched));
+        }
+        let (record, worker) = (self.record, Rc::clone(self.worker));
+        response.map(|body| Recorded::new(body, record, worker))
+    }
+}

@@ -1,0 +1,97 @@
+//! Refusal to response: status, problem document, challenge.
+
+use std::rc::Rc;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use super::worker::Worker;
+use crate::gate::Refusal;
+use crate::ground::Body;
+use crate::listen::Peer;
+use crate::observe::Reason;
+
+pub use crate::forward::rewrite::X_REQUEST_ID;
+
+/// A problem document (RFC 9457 section 3) with our two members.
+#[derive(Serialize)]
+struct Problem<'a> {
+    /// Where the code is explained.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    /// The reason code.
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// The limit that was hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
+    request_id: &'a str,
+}
+
+/// What the caller is told. Nothing of the request is repeated but its own identifier.
+pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> Response<Body> {
+    let reason = refusal.reason();
+    let limit = match refusal {
+        Refusal::RateLimited { limit, .. } => Some(&**limit),
+        _ => None,
+    };
+    let mut response = problem(reason, refusal.public_detail(), limit, request_id);
+    let headers = response.headers_mut();
+    if let Some(challenge) = refusal.challenge(realm) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Refusal::MethodNotAllowed { allow } = refusal {
+        headers.insert(ALLOW, allow.clone());
+    }
+    if http1 && refusal.closes() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// The answer to a preflight that is allowed.
+pub fn preflight(headers: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// `X-Request-Id`.
+pub fn request_id(id: &str) -> HeaderValue {
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_id: &str) -> Response<Body> {
+    let problem = Problem {
+        r#type: format!("urn:portcullis:refusal:{}", reason.code()),
+        title: reason.title(),
+        status: reason.status(),
+        code: reason.code(),
+        detail,
+        limit,
+        request_id,
+    };
+    let mut response = Response::new(Body::full(serde_json::to_vec(&problem).unwrap_or_default()));
+    *response.status_mut() = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A request that hyper could not read and has answered by itself: counted and logged like any other refusal.
+pub fn unreadable(worker: &Rc<Worker>, peer: &Peer, fault: &hyper::Error) {
+    let mut record = worker.open_record(peer, http::Method::default(), http::Version::HTTP_11);
+    let reason = if fault.is_parse_too_large() { Reason::HeadTooLarge } else { Reason::RequestMalformed };
+    record.refusal = Some(reason);
+    record.status = reason.status();
+    record.detail = Some("the bytes of the request are not HTTP".to_owned());
+    record.route = Some(std::sync::Arc::clone(&worker.house().unmatched));
+    worker.write_down(&record);
+}
