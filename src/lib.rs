@@ -35,7 +35,9 @@
 //! | add a reason for refusing | `observe/reason.rs` (word), `gate/refusal.rs` (data), `serve/reply.rs` (form) |
 //! | improve a config error message | `config/check/<section>.rs`, and its golden file |
 
+pub mod cli;
 
+pub mod app;
 
 pub mod admin;
 pub mod config;

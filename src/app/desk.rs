@@ -1,0 +1,76 @@
+//! What the admin listener asks of the house.
+
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::house::House;
+use crate::admin::{Dependency, Readiness, ReloadReport};
+use crate::config::map;
+
+/// The house behind the admin listener. Weak: the listener does not keep a house alive that is ending.
+pub struct Desk {
+    house: Weak<House>,
+}
+
+impl Desk {
+    pub fn new(house: &Arc<House>) -> Self {
+        Self { house: Arc::downgrade(house) }
+    }
+}
+
+/// How long the store may take to answer a probe.
+const PROBE: Duration = Duration::from_secs(2);
+
+impl crate::admin::Desk for Desk {
+    fn metrics(&self) -> String {
+        self.house.upgrade().map_or_else(String::new, |house| house.context.metrics.page())
+    }
+
+    fn ready(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>> {
+        Box::pin(async move {
+            match self.house.upgrade() {
+                Some(house) => ready(&house).await,
+                None => Readiness { ready: false, generation: 0, dependencies: Vec::new() },
+            }
+        })
+    }
+
+    fn reload(&self) -> Pin<Box<dyn Future<Output = ReloadReport> + Send + '_>> {
+        Box::pin(async move {
+            match self.house.upgrade() {
+                Some(house) => house.reload().await,
+                None => ReloadReport { done: false, generation: 0, problems: Some("the gateway is ending".to_owned()) },
+            }
+        })
+    }
+
+    fn map(&self) -> String {
+        self.house.upgrade().map_or_else(String::new, |house| map::text(&house.current.load().plan))
+    }
+}
+
+/// Ready as long as it serves: an issuer or upstream that is down refuses its own routes and no others.
+async fn ready(house: &House) -> Readiness {
+    let mut dependencies = vec![store(house).await];
+    let opened = house.current.load_full();
+    for issuer in opened.verifier.status() {
+        let keys = issuer.keys.as_ref();
+        let asked = issuer.introspection.as_ref();
+        let fault = keys.and_then(|keys| keys.last_error.as_deref()).or(asked.and_then(|it| it.last_error.as_deref()));
+        let count = keys.map(|keys| keys.count);
+        dependencies.push(Dependency::issuer(&issuer.name, issuer.usable, fault, count));
+    }
+    for upstream in opened.upstreams.values() {
+        dependencies.push(Dependency::upstream(&upstream.settings.name, upstream.shunned()));
+    }
+    Readiness { ready: !house.is_draining(), generation: opened.snapshot.generation, dependencies }
+}
+
+async fn store(house: &House) -> Dependency {
+    match tokio::time::timeout(PROBE, house.context.store.ping()).await {
+        Ok(Ok(())) => Dependency::store(None),
+        Ok(Err(fault)) => Dependency::store(Some(fault.to_string())),
+        Err(_) => Dependency::store(Some("it does not answer".to_owned())),
+    }
+}

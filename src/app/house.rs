@@ -1,0 +1,222 @@
+//! The running house: what outlives a configuration.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::desk::Desk;
+use super::doors::Doors;
+use super::open::{self, Context, Opened};
+use super::run::Options;
+use super::sources;
+use crate::admin;
+use crate::config::Plan;
+use crate::config::plan::{self, LogFormat as Planned};
+use crate::dial::client::{Bounds, Client};
+use crate::ground::{Clock as _, SystemClock, SystemRandom};
+use crate::observe::events;
+use crate::observe::log::{LogFormat, Writer};
+use crate::observe::metrics::Metrics;
+use crate::serve::Order;
+use crate::serve::worker::{self, Shared};
+use crate::store::SharedStore;
+
+/// Workers, listeners, stores and counters of one process, and the configuration in force.
+pub struct House {
+    pub(super) options: Options,
+    pub(super) context: Context,
+    pub(super) shared: Arc<Shared>,
+    /// Held through a whole reload, so that there is one at a time.
+    pub(super) opened: tokio::sync::Mutex<Arc<Opened>>,
+    /// The same for readers that must not wait for a reload.
+    pub(super) current: ArcSwap<Opened>,
+    pub(super) doors: Mutex<Doors>,
+    orders: Vec<UnboundedSender<Order>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    log_thread: Mutex<Option<JoinHandle<()>>>,
+    draining: AtomicBool,
+}
+
+impl House {
+    /// Opens everything that `plan` needs and starts the workers. Fails before the first request is accepted, or not at
+    /// all.
+    pub async fn open(options: Options, plan: Plan, control: Handle) -> anyhow::Result<Arc<Self>> {
+        let count = options.workers.unwrap_or_else(cores);
+        let format = log_format(&plan, &options);
+        events::start(format, options.log_level.as_deref());
+        let metrics = Metrics::new(count);
+        let context = Context {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            control,
+            store: store(&plan)?,
+            client: Client::with_system_roots(Bounds::default()).map_err(anyhow::Error::msg)?,
+            metrics: Arc::clone(&metrics),
+        };
+        let admin = tokio::net::TcpListener::bind(plan.admin).await;
+        let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;
+        let mut doors = Doors::new(count);
+        let mut change = doors.prepare(&plan.listeners)?;
+        let opened = Arc::new(open::open(plan, std::mem::take(&mut change.doors), None, 1, &context).await?);
+
+        opened.verifier.warm().await;
+
+        let (log, log_thread) = Writer::start(format, Box::new(std::io::stdout()), metrics.log_lines_dropped())?;
+        let shared = Arc::new(Shared {
+            house: Arc::new(ArcSwap::new(Arc::clone(&opened.snapshot))),
+            clock: Arc::clone(&context.clock),
+            random: Arc::clone(&context.random),
+            control: context.control.clone(),
+            metrics: Arc::clone(&metrics),
+            log,
+            connections: AtomicUsize::new(0),
+        });
+        let (orders, workers) = start_workers(count, &shared)?;
+        let house = Arc::new(Self {
+            options,
+            context,
+            shared,
+            current: ArcSwap::new(Arc::clone(&opened)),
+            opened: tokio::sync::Mutex::new(opened),
+            doors: Mutex::new(doors),
+            orders,
+            workers: Mutex::new(workers),
+            log_thread: Mutex::new(Some(log_thread)),
+            draining: AtomicBool::new(false),
+        });
+        house.obey(change);
+        metrics.loaded(1, SystemClock.now().secs(), true);
+        sources::register(&house);
+        tokio::spawn(sweep(Arc::downgrade(&house)));
+        tokio::spawn(admin::serve(admin, Arc::new(Desk::new(&house))));
+        Ok(house)
+    }
+
+    /// Carries a change of doors out.
+    pub(super) fn obey(&self, change: super::doors::Change) {
+        let orders = self.doors.lock().commit(change);
+        for (sender, orders) in self.orders.iter().zip(orders) {
+            for order in orders {
+                // A worker that has gone takes no orders; the process is ending.
+                let _ = sender.send(order);
+            }
+        }
+    }
+
+    pub(super) fn order_all(&self, order: impl Fn() -> Order) {
+        for sender in &self.orders {
+            let _ = sender.send(order());
+        }
+    }
+
+    /// From now on not ready.
+    pub(super) fn drain_begins(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn take_workers(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.workers.lock())
+    }
+
+    pub(super) fn take_log_thread(&self) -> Option<JoinHandle<()>> {
+        self.log_thread.lock().take()
+    }
+
+    /// Whether every worker still takes orders: what the watchdog asks.
+    pub async fn workers_answer(&self) -> bool {
+        let mut answers = Vec::new();
+        for sender in &self.orders {
+            let (answer, answered) = tokio::sync::oneshot::channel();
+            if sender.send(Order::Answer(answer)).is_err() {
+                return false;
+            }
+            answers.push(answered);
+        }
+        for answered in answers {
+            if tokio::time::timeout(Duration::from_secs(5), answered).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says where it listens and what to look out for.
+    pub fn announce(&self) {
+        let opened = self.current.load();
+        for warning in &opened.plan.warnings {
+            tracing::warn!(line = warning.line, key = %warning.path, "{}", warning.text);
+        }
+        for listener in &opened.plan.listeners {
+            let scheme = if listener.certificates.is_empty() { "http" } else { "https" };
+            tracing::info!("listening on {scheme}://{}", listener.address);
+        }
+        tracing::info!("admin on http://{}", opened.plan.admin);
+    }
+}
+
+type Workers = Vec<JoinHandle<()>>;
+
+fn start_workers(count: usize, shared: &Arc<Shared>) -> anyhow::Result<(Vec<UnboundedSender<Order>>, Workers)> {
+    let mut orders = Vec::with_capacity(count);
+    let mut workers = Vec::with_capacity(count);
+    for index in 0..count {
+        let (sender, receiver) = unbounded_channel();
+        workers.push(worker::start(index, Arc::clone(shared), receiver).context("cannot start a worker")?);
+        orders.push(sender);
+    }
+    Ok((orders, workers))
+}
+
+/// Once a second: limits forget who has recovered.
+async fn sweep(house: std::sync::Weak<House>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let Some(house) = house.upgrade() else { return };
+        let snapshot = house.shared.house.load_full();
+        let sweeping = tokio::task::spawn_blocking(move || {
+            for route in snapshot.table.values() {
+                route.policy.limits.iter().for_each(crate::gate::limit::Limit::sweep);
+            }
+        });
+        let _ = sweeping.await;
+    }
+}
+
+fn store(plan: &Plan) -> anyhow::Result<SharedStore> {
+    match &plan.store {
+        #[cfg(feature = "sqlite")]
+        plan::Store::Sqlite(path) => {
+            crate::store::open_sqlite(path).with_context(|| format!("store {}", path.display()))
+        }
+        #[cfg(not(feature = "sqlite"))]
+        plan::Store::Sqlite(_) => anyhow::bail!("this build has no SQLite store: build it with the feature `sqlite`"),
+    }
+}
+
+/// Cores that the affinity mask (and a container's quota) allows.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn log_format(plan: &Plan, options: &Options) -> LogFormat {
+    let people = LogFormat::People { color: options.color };
+    match plan.log {
+        Some(Planned::Json) => LogFormat::Json,
+        Some(Planned::People) => people,
+        Some(Planned::Off) => LogFormat::Off,
+        None if options.terminal => people,
+        None => LogFormat::Json,
+    }
+}

@@ -1,0 +1,16 @@
+//! From plan to running house, and from one house to the next.
+//!
+//! In: a file. Out: workers, listeners, a control plane, and one snapshot that is swapped whole at each reload. On any
+//! failure of a reload the old house stands and the reason is told. The only room that knows all others.
+
+mod desk;
+mod doors;
+pub mod house;
+mod notify;
+pub mod open;
+mod reload;
+pub mod run;
+mod shutdown;
+mod sources;
+
+pub use run::{Options, RunFault, run};

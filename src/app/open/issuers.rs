@@ -1,0 +1,106 @@
+//! The issuers whose tokens a plan takes.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+
+use super::{Context, Opened};
+use crate::authority::Authority;
+use crate::config::Plan;
+use crate::config::plan::{self, AUTHORITY, Proof};
+use crate::token::Verifier;
+use crate::token::issuer::{
+    ClaimPath, ClaimPaths, ClientAuth, IntrospectionSettings, IssuerSettings, KeySource, TypeRule,
+};
+use crate::token::jwt::Algorithm;
+
+/// Issuers that are unchanged keep their keys and their verified tokens.
+pub fn open(
+    plan: &Plan,
+    authority: Option<&Authority>,
+    previous: Option<&Opened>,
+    context: &Context,
+) -> anyhow::Result<Arc<Verifier>> {
+    let mut settings = Vec::new();
+    if let (Some(planned), Some(running)) = (&plan.authority, authority) {
+        settings.push(hosted(planned, running));
+    }
+    for issuer in &plan.issuers {
+        settings.push(foreign(issuer).map_err(|message| anyhow!("issuer `{}`: {message}", issuer.name))?);
+    }
+    let context = crate::token::verifier::Context {
+        clock: Arc::clone(&context.clock),
+        store: Arc::clone(&context.store),
+        control: context.control.clone(),
+        http: context.client.clone(),
+        random: Arc::clone(&context.random),
+    };
+    let verifier = Verifier::open(settings, previous.map(|previous| &*previous.verifier), &context);
+    Ok(Arc::new(verifier))
+}
+
+/// The authority, trusted like any other issuer; its keys come by hand and not over the network.
+fn hosted(planned: &plan::Authority, running: &Authority) -> IssuerSettings {
+    let resources = planned.clients.iter().map(|client| client.resource.as_str());
+    let mut audience: Vec<&str> = std::iter::once(planned.resource.as_str()).chain(resources).collect();
+    audience.sort_unstable();
+    audience.dedup();
+    let mut settings = IssuerSettings::new(AUTHORITY, Some(&planned.issuer), &audience);
+    settings.keys = Some(KeySource::Document(running.key_set_document().into()));
+    settings.algorithms = vec![Algorithm::Es256];
+    settings
+}
+
+fn foreign(planned: &plan::Issuer) -> Result<IssuerSettings, String> {
+    let audience: Vec<&str> = planned.audiences.iter().map(String::as_str).collect();
+    let mut settings = IssuerSettings::new(&planned.name, planned.url.as_deref(), &audience);
+    settings.keys = match &planned.proof {
+        Proof::Discovery => Some(KeySource::Discovery),
+        Proof::KeySet(url) => Some(KeySource::Url(url.to_string())),
+        Proof::KeyFile(file) => Some(KeySource::Document(String::from_utf8_lossy(&file.contents).into())),
+        Proof::Introspection(_) => None,
+    };
+    if let Proof::Introspection(asked) = &planned.proof {
+        settings.introspection = Some(introspection(asked)?);
+    }
+    if !planned.algorithms.is_empty() {
+        let named = |planned: &plan::Algorithm| {
+            let name = plan::Algorithm::ALL.iter().find(|(algorithm, _)| algorithm == planned)?.1;
+            Algorithm::from_name(name)
+        };
+        settings.algorithms = planned.algorithms.iter().filter_map(named).collect();
+    }
+    if let Some(types) = &planned.types {
+        let types: Vec<&str> = types.iter().map(String::as_str).collect();
+        settings.types = TypeRule::only(&types);
+    }
+    settings.claims = claims(&planned.claims)?;
+    settings.leeway = planned.leeway;
+    settings.stale_for = planned.stale_for;
+    settings.refetch_every = planned.refetch_every;
+    settings.check()?;
+    Ok(settings)
+}
+
+fn introspection(planned: &plan::Introspection) -> Result<IntrospectionSettings, String> {
+    let secret = planned.client_secret.clone().ok_or("the client secret was not read")?;
+    let mut settings = IntrospectionSettings::new(planned.url.as_str(), &planned.client_id, secret);
+    settings.auth = match planned.auth {
+        plan::ClientAuth::Basic => ClientAuth::Basic,
+        plan::ClientAuth::Post => ClientAuth::Post,
+    };
+    settings.cache_for = planned.cache_for;
+    settings.failures_for = planned.cache_failures_for;
+    Ok(settings)
+}
+
+fn claims(planned: &plan::ClaimPaths) -> Result<ClaimPaths, String> {
+    let path = |path: &Option<Vec<String>>| path.as_ref().map(|path| ClaimPath::parse(&path.join("."))).transpose();
+    let usual = ClaimPaths::default();
+    Ok(ClaimPaths {
+        scopes: path(&planned.scopes)?,
+        roles: path(&planned.roles)?,
+        subject: path(&planned.subject)?.unwrap_or(usual.subject),
+        client: path(&planned.client)?,
+    })
+}

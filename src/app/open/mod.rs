@@ -1,0 +1,73 @@
+//! Plan to snapshot: builds what needs the world, and takes over from the old snapshot what has the same name.
+
+mod authority;
+mod issuers;
+mod routes;
+mod upstreams;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use crate::authority::Authority;
+use crate::config::Plan;
+use crate::dial::client::Client;
+use crate::forward::upstream::Upstream;
+use crate::gate::Policy;
+use crate::ground::{SharedClock, SharedRandom};
+use crate::observe::metrics::Metrics;
+use crate::serve::{Door, Snapshot};
+use crate::store::SharedStore;
+use crate::token::Verifier;
+
+/// What outlives configurations and is needed to open one.
+#[derive(Clone)]
+pub struct Context {
+    pub clock: SharedClock,
+    pub random: SharedRandom,
+    pub control: Handle,
+    pub store: SharedStore,
+    pub client: Client,
+    pub metrics: Arc<Metrics>,
+}
+
+/// A configuration that runs, and the plan it was made of.
+pub struct Opened {
+    pub plan: Plan,
+    pub snapshot: Arc<Snapshot>,
+    pub upstreams: BTreeMap<Arc<str>, Arc<Upstream>>,
+    pub authority: Option<Arc<Authority>>,
+    pub verifier: Arc<Verifier>,
+}
+
+/// Where requests without a route are counted.
+const UNMATCHED: &str = "-";
+
+/// Opens `plan`. Nothing of what runs is touched, so that a failure changes nothing.
+pub async fn open(
+    plan: Plan,
+    doors: Vec<Option<Door>>,
+    previous: Option<&Opened>,
+    generation: u64,
+    context: &Context,
+) -> anyhow::Result<Opened> {
+    anyhow::ensure!(plan.complete, "the configuration was read without its files and secrets, and cannot run");
+    let authority = authority::open(&plan, previous, context).await?;
+    let verifier = issuers::open(&plan, authority.as_deref(), previous, context)?;
+    let upstreams = upstreams::open(&plan, previous)?;
+    let table = routes::open(&plan, &upstreams, previous, context)?;
+    let signer = authority.as_ref().map(|authority| authority::identity_signer(authority));
+    let snapshot = Snapshot {
+        generation,
+        table,
+        doors,
+        verifier: Arc::clone(&verifier),
+        authority: authority.clone(),
+        signer,
+        bare: Policy::bare(),
+        unmatched: context.metrics.route(UNMATCHED),
+        realm: plan.authority.as_ref().map_or("portcullis", |authority| authority.issuer.as_str()).into(),
+    };
+    Ok(Opened { plan, snapshot: Arc::new(snapshot), upstreams, authority, verifier })
+}

@@ -1,0 +1,171 @@
+//! The routes of a plan, compiled; and the authority's own beside them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+
+use super::{Context, Opened};
+use crate::authority::{Endpoint, Issuer};
+use crate::config::Plan;
+use crate::config::plan::{self, Access};
+use crate::forward::fixed::FixedAnswer;
+use crate::forward::upstream::Upstream;
+use crate::gate::Policy;
+use crate::gate::authenticate::Authenticate;
+use crate::gate::authorize::{Need, Rule};
+use crate::gate::condition::Condition;
+use crate::gate::cors::{Cors, CorsSettings, Origins};
+use crate::gate::headers::Dress;
+use crate::gate::limit::{Limit, Limits, Per, Rate};
+use crate::gate::policy::BodyRule;
+use crate::gate::table::{HostPattern, Methods, Pattern, Table, pattern};
+use crate::serve::{Destination, Forwarding, Route};
+
+/// Limits of a route that was there before go on counting where they stood.
+pub fn open(
+    plan: &Plan,
+    upstreams: &BTreeMap<Arc<str>, Arc<Upstream>>,
+    previous: Option<&Opened>,
+    context: &Context,
+) -> anyhow::Result<Table<Route>> {
+    let issuers = plan.issuer_names().len();
+    let mut routes = Vec::with_capacity(plan.routes.len() + 3);
+    for planned in &plan.routes {
+        let whose = || format!("route `{}` (line {})", planned.name, planned.line);
+        let pattern = Pattern::parse(&planned.pattern.text).with_context(whose)?;
+        let route = route(planned, plan, upstreams, issuers, context).with_context(whose)?;
+        routes.push((vec![pattern], resumed(route, previous)));
+    }
+    if let Some(authority) = &plan.authority {
+        routes.extend(authority_routes(&authority.issuer, context)?);
+    }
+    Table::build(routes).map_err(|ties| {
+        let names: Vec<String> = ties.iter().map(|tie| format!("{} and {}", tie.first, tie.second)).collect();
+        anyhow!("routes match the same requests: {}", names.join("; "))
+    })
+}
+
+fn resumed(mut route: Route, previous: Option<&Opened>) -> Route {
+    let old =
+        previous.and_then(|previous| previous.snapshot.table.values().find(|old| old.series.name == route.series.name));
+    if let Some(old) = old {
+        route.policy.limits = route.policy.limits.resume(&old.policy.limits);
+    }
+    route
+}
+
+fn route(
+    planned: &plan::Route,
+    plan: &Plan,
+    upstreams: &BTreeMap<Arc<str>, Arc<Upstream>>,
+    issuers: usize,
+    context: &Context,
+) -> anyhow::Result<Route> {
+    let (destination, response_timeout) = match &planned.destination {
+        plan::Destination::Upstream { index, timeout } => {
+            let name = plan.upstreams.get(*index).map_or("", |upstream| upstream.name.as_str());
+            let upstream = upstreams.get(name).context("its upstream is gone")?;
+            let series = context.metrics.upstream(name);
+            let to = Forwarding { upstream: Arc::clone(upstream), series };
+            (Destination::Upstream(to), Some(timeout.response))
+        }
+        plan::Destination::Echo => (Destination::Echo, None),
+        plan::Destination::Fixed(fixed) => {
+            let answer = FixedAnswer::new(fixed.status, fixed.headers.clone(), fixed.body.clone());
+            (Destination::Fixed(answer.map_err(|message| anyhow!(message))?), None)
+        }
+    };
+    Ok(Route {
+        policy: policy(planned, issuers, context)?,
+        destination,
+        series: context.metrics.route(&planned.name),
+        response_timeout,
+        forward_token: planned.forward_token,
+        websocket: planned.websocket,
+    })
+}
+
+fn policy(planned: &plan::Route, issuers: usize, context: &Context) -> anyhow::Result<Policy> {
+    let limit = |limit: &plan::Limit| {
+        let rate = Rate::new(limit.count, limit.window)?;
+        Limit::new(&limit.name, rate, limit.burst, per(&limit.per)?, Arc::clone(&context.clock))
+    };
+    let limits: Result<Vec<_>, String> = planned.limits.iter().map(limit).collect();
+    let (authenticate, rule) = access(planned, issuers)?;
+    Ok(Policy {
+        cors: planned.cors.as_ref().map(cors).transpose().map_err(|message| anyhow!(message))?,
+        limits: Limits::new(limits.map_err(|message| anyhow!(message))?),
+        authenticate,
+        rule,
+        body: BodyRule { max: planned.body.max, types: planned.body.types.clone() },
+        dress: Dress::new(planned.headers.set.clone(), planned.headers.remove.clone()),
+    })
+}
+
+fn per(planned: &plan::Per) -> Result<Per, String> {
+    Ok(match planned {
+        plan::Per::Client => Per::Client,
+        plan::Per::Subject => Per::Subject,
+        plan::Per::Ip => Per::Ip,
+        plan::Per::Token => Per::Token,
+        plan::Per::Route => Per::Route,
+        plan::Per::Header(name) => Per::parse(&format!("header:{}", name.as_str()))?,
+    })
+}
+
+fn access(planned: &plan::Route, issuers: usize) -> anyhow::Result<(Authenticate, Rule)> {
+    let Access::Rule(rule) = &planned.access else {
+        return Ok((Authenticate::Public, Rule::Public { when: Vec::new() }));
+    };
+    let names = |names: &[String]| names.iter().map(|name| Arc::from(name.as_str())).collect::<Vec<Arc<str>>>();
+    let params = Pattern::parse(&planned.pattern.text)?.names();
+    let when = rule.conditions.iter().map(|text| Condition::compile(text, &params, false)).collect::<Result<_, _>>()?;
+    let scopes = Need::new(names(&rule.scopes.all), names(&rule.scopes.any));
+    let roles = Need::new(names(&rule.roles.all), names(&rule.roles.any));
+    let accepted = if rule.issuers.len() == issuers { None } else { Some(names(&rule.issuers)) };
+    let authenticate = Authenticate::Required { issuers: accepted, scope: scopes.names() };
+    Ok((authenticate, Rule::Needs { scopes, roles, when }))
+}
+
+fn cors(planned: &plan::Cors) -> Result<Cors, String> {
+    Cors::new(CorsSettings {
+        origins: match &planned.origins {
+            plan::Origins::Any => Origins::Any,
+            plan::Origins::Exact(origins) => Origins::Exact(origins.clone()),
+        },
+        methods: planned.methods.clone(),
+        headers: planned.headers.clone(),
+        expose: planned.expose.clone(),
+        credentials: planned.credentials,
+        max_age: planned.max_age,
+    })
+}
+
+/// The authority's endpoints, on the issuer's host alone. They judge their callers themselves.
+fn authority_routes(issuer: &str, context: &Context) -> anyhow::Result<Vec<(Vec<Pattern>, Route)>> {
+    let issuer = Issuer::new(issuer).map_err(|message| anyhow!(message))?;
+    let host = HostPattern::parse(issuer.host()).map_err(|fault| anyhow!(fault))?;
+    let mut routes = Vec::new();
+    for (endpoint, methods, path) in Endpoint::paths(&issuer) {
+        let methods = Methods::Named(methods.to_vec());
+        let pattern = Pattern { methods, host: host.clone(), segments: pattern::segments(&path)? };
+        let name = match endpoint {
+            Endpoint::Token => "authority.token",
+            Endpoint::Jwks => "authority.jwks",
+            Endpoint::Metadata => "authority.metadata",
+        };
+        routes.push((
+            vec![pattern],
+            Route {
+                policy: Policy::bare(),
+                destination: Destination::Authority(endpoint),
+                series: context.metrics.route(name),
+                response_timeout: None,
+                forward_token: false,
+                websocket: false,
+            },
+        ));
+    }
+    Ok(routes)
+}

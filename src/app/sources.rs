@@ -1,0 +1,51 @@
+//! Figures that live in the rooms and are asked for at each scrape.
+
+use std::sync::Arc;
+
+use super::house::House;
+use crate::observe::metrics::families as family;
+use crate::observe::metrics::samples::Samples;
+
+/// Registers what the house can tell.
+pub fn register(house: &Arc<House>) {
+    let weak = Arc::downgrade(house);
+    house.context.metrics.register(Box::new(move |samples| {
+        if let Some(house) = weak.upgrade() {
+            collect(&house, samples);
+        }
+    }));
+}
+
+fn collect(house: &House, samples: &mut Samples) {
+    let opened = house.current.load();
+    for issuer in opened.verifier.status() {
+        let name: &str = &issuer.name;
+        if let Some(keys) = &issuer.keys {
+            samples.add(&family::KEY_SET_KEYS, &[name], keys.count as f64);
+            samples.add(&family::KEY_SET_FETCHES, &[name, "good"], keys.fetches as f64);
+            samples.add(&family::KEY_SET_FETCHES, &[name, "bad"], keys.failures as f64);
+        }
+        if let Some(age) = issuer.age {
+            samples.add(&family::KEY_SET_AGE, &[name], age.as_secs_f64());
+        }
+        if let Some(asked) = &issuer.introspection {
+            samples.add(&family::INTROSPECTIONS, &[name, "good"], asked.calls.saturating_sub(asked.failures) as f64);
+            samples.add(&family::INTROSPECTIONS, &[name, "bad"], asked.failures as f64);
+        }
+    }
+    samples.add(&family::TOKEN_CACHE_ENTRIES, &["shared"], opened.verifier.remembered() as f64);
+    for upstream in opened.upstreams.values() {
+        for server in &upstream.servers {
+            let labels = [&*upstream.settings.name, &*server.text];
+            let figures = server.figures();
+            samples.add(&family::UPSTREAM_IN_FLIGHT, &labels, figures.in_flight as f64);
+            samples.add(&family::UPSTREAM_CONNECT_FAILURES, &labels, figures.connect_failures as f64);
+            samples.add(&family::UPSTREAM_SHUNNED, &labels, f64::from(u8::from(figures.shunned)));
+        }
+    }
+    for route in opened.snapshot.table.values() {
+        for limit in route.policy.limits.iter() {
+            samples.add(&family::LIMIT_KEYS, &[&route.series.name, limit.name()], limit.keys() as f64);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a person types: the commands as an enum and one match, a file per command.
+//!
+//! In: arguments. Out: text on the terminal and an exit code: 0 clean, 1 problems, 2 could not run. The only room that
+//! talks to the terminal.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this room talks to the terminal")]
+
+mod check;
+mod run;
+mod schema;
+mod terminal;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Something was wrong with what was looked at.
+const PROBLEMS: u8 = 1;
+/// The command itself could not run.
+const COULD_NOT_RUN: u8 = 2;
+
+#[derive(Parser)]
+#[command(name = "portcullis", version, about = "An OAuth 2.0 gateway in one binary, configured by one file")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway; SIGHUP reloads the file, SIGTERM drains and ends
+    Run {
+        /// The configuration
+        #[arg(default_value = "gateway.yaml")]
+        file: PathBuf,
+        /// Workers; by default one per core that may be used
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+        workers: Option<u16>,
+        /// Which events are logged: `info`, `debug`, `portcullis::audit=info`
+        #[arg(long, env = "PORTCULLIS_LOG")]
+        log: Option<String>,
+    },
+    /// Check the configuration: prints every problem, or who may call what
+    Check {
+        /// The configuration
+        #[arg(default_value = "gateway.yaml")]
+        file: PathBuf,
+        /// Do not look at the files and variables that the configuration names
+        #[arg(long)]
+        no_files: bool,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// Runs one command.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            // Help and version are no failure; a wrong word is.
+            let code = if message.use_stderr() { COULD_NOT_RUN } else { 0 };
+            let _ = message.print();
+            return ExitCode::from(code);
+        }
+    };
+    match arguments.command {
+        Command::Run { file, workers, log } => run::run(file, workers.map(usize::from), log),
+        Command::Check { file, no_files, format } => check::check(&file, no_files, format == Format::Json),
+        Command::Schema => schema::schema(),
+    }
+}

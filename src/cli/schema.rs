@@ -1,0 +1,11 @@
+//! `portcullis schema`.
+
+use std::process::ExitCode;
+
+use crate::config;
+
+/// Prints the JSON Schema of gateway.yaml.
+pub fn schema() -> ExitCode {
+    println!("{:#}", config::schema());
+    ExitCode::SUCCESS
+}

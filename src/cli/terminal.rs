@@ -1,0 +1,24 @@
+//! Whether there is a terminal, and whether it takes colour.
+
+use std::io::IsTerminal;
+
+/// Standard output is a terminal, and nobody asked for no colour (<https://no-color.org>).
+pub fn stdout_takes_color() -> bool {
+    std::io::stdout().is_terminal() && color_is_welcome()
+}
+
+/// The same of standard error.
+pub fn stderr_takes_color() -> bool {
+    std::io::stderr().is_terminal() && color_is_welcome()
+}
+
+pub fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the terminal's own variables are the command line's business")]
+fn color_is_welcome() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !set("NO_COLOR") && !dumb
+}
