@@ -1,0 +1,256 @@
+//! Starting, reloading, draining, ending.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use crate::support::house::Plot;
+use crate::support::wire::Wire;
+use crate::support::{House, Reply, Upstream};
+
+#[test]
+fn health_and_readiness_are_told_on_the_private_listener_alone() {
+    let house = House::start("routes: [{match: GET /, access: public, respond: echo}]\n");
+    assert_eq!(house.admin_get("/livez").text(), "ok\n");
+    let ready = house.admin_get("/readyz");
+    assert_eq!((ready.status, ready.json()["ready"].as_bool()), (200, Some(true)));
+    for path in ["/metrics", "/livez", "/readyz", "/reload"] {
+        assert_eq!(house.get(path).status, 404, "{path} on the public listener");
+    }
+}
+
+#[test]
+fn prometheus_accepts_the_metrics() {
+    let upstream = Upstream::plain();
+    let house = House::before(&upstream);
+    assert_eq!(house.get("/x").status, 200);
+    assert_eq!(house.get("/..%2f").status, 400);
+    let page = house.admin_get("/metrics").text();
+    for name in
+        ["portcullis_requests_total", "portcullis_upstream_duration_seconds_bucket", "process_resident_memory_bytes"]
+    {
+        assert!(page.contains(name), "{name} in\n{page}");
+    }
+    let mut promtool = std::process::Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("promtool is installed");
+    std::io::Write::write_all(&mut promtool.stdin.take().unwrap(), page.as_bytes()).unwrap();
+    let out = promtool.wait_with_output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+fn routes(answer: &str) -> String {
+    format!("routes: [{{match: GET /x, access: public, respond: {{status: 200, body: {answer}}}}}]\n")
+}
+
+#[test]
+fn a_reload_changes_what_is_answered_and_a_broken_file_changes_nothing() {
+    let plot = Plot::new();
+    let (first, second) = (plot.yaml(&routes("one")), plot.yaml(&routes("two")));
+    let house = plot.start(&first);
+    assert_eq!(house.get("/x").text(), "one");
+    house.rewrite(&second);
+    let report = house.reload();
+    assert_eq!((report.status, report.json()["generation"].as_u64()), (200, Some(2)));
+    assert_eq!(house.get("/x").text(), "two");
+
+    house.rewrite(&second.replace("access: public", "acces: public"));
+    let report = house.reload();
+    assert_eq!(report.status, 422);
+    let problems = report.json()["problems"].as_str().unwrap().to_owned();
+    assert!(problems.contains("did you mean `access`") && problems.contains("gateway.yaml:"), "{problems}");
+    assert_eq!(house.get("/x").text(), "two");
+    assert!(house.metric("portcullis_reloads_total", &[("result", "refused")]) >= 1.0);
+    assert!((house.metric("portcullis_config_generation", &[]) - 2.0).abs() < 0.1);
+
+    house.rewrite(&first);
+    house.signal("HUP");
+    house.event("configuration reloaded\",\"config.generation\":3");
+    assert_eq!(house.get("/x").text(), "one");
+}
+
+#[test]
+fn fifty_reloads_under_load_fail_no_request() {
+    let upstream = Upstream::plain();
+    let plot = Plot::new();
+    let yaml = |limit: u32| {
+        format!(
+            "upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"]}}}}\n\
+             routes: [{{match: GET /x, access: public, upstream: far, limit: {{rate: {limit}/s, per: ip}}}}]\n",
+            upstream.port
+        )
+    };
+    let files = [plot.yaml(&yaml(1_000_000)), plot.yaml(&yaml(2_000_000)), plot.yaml("routes: [{match: oops}]\n")];
+    let house = Arc::new(plot.start(&files[0]));
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (port, stop, done) = (house.port, Arc::clone(&stop), Arc::clone(&done));
+            std::thread::spawn(move || {
+                let mut wire = Wire::open(port);
+                while !stop.load(Ordering::SeqCst) {
+                    wire.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                    let answer = wire.answer();
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                    done.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+    for round in 0..50 {
+        house.rewrite(&files[round % 3]);
+        let report = house.reload();
+        assert_eq!(report.status, if round % 3 == 2 { 422 } else { 200 });
+        // Each configuration has requests of its own, however fast reloads are.
+        while done.load(Ordering::SeqCst) < 10 * (round + 1) && clients.iter().all(|client| !client.is_finished()) {
+            std::thread::yield_now();
+        }
+    }
+    stop.store(true, Ordering::SeqCst);
+    for client in clients {
+        client.join().expect("no request failed");
+    }
+    assert!(done.load(Ordering::SeqCst) >= 500, "{done:?} requests");
+    let connections = upstream.seen().iter().map(|seen| seen.connection).max().unwrap();
+    assert!(connections < 20, "connections to the upstream are kept over reloads: {connections}");
+}
+
+#[test]
+fn spent_budget_survives_a_reload() {
+    let house = House::start(
+        "routes: [{match: GET /x, access: public, respond: echo, limit: {rate: 1/h, burst: 1, per: ip}}]\n",
+    );
+    assert_eq!(house.get("/x").status, 200);
+    assert_eq!(house.reload().status, 200);
+    assert_eq!(house.get("/x").status, 429);
+}
+
+#[test]
+fn listeners_come_and_go_with_the_file() {
+    let plot = Plot::new();
+    let yaml = plot.yaml(&routes("one"));
+    let second = crate::support::free_port();
+    let two = yaml.replacen("}]", &format!("}}, {{address: \"127.0.0.1:{second}\"}}]"), 1);
+    let house = plot.start(&yaml);
+    let ask = || {
+        crate::support::wire::exchange(second, "GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").text()
+    };
+    house.rewrite(&two);
+    assert_eq!(house.reload().status, 200);
+    assert_eq!(ask(), "one");
+    house.rewrite(&yaml);
+    assert_eq!(house.reload().status, 200);
+    assert_eq!(house.get("/x").text(), "one");
+    let closed = (0..1000).any(|_| std::net::TcpStream::connect(("127.0.0.1", second)).is_err());
+    assert!(closed, "the second listener is gone");
+}
+
+#[test]
+fn certificates_are_renewed_without_a_restart() {
+    let plot = Plot::new();
+    let make = || {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    };
+    let ((old, old_key), (new, new_key)) = (make(), make());
+    plot.write("cert.pem", &old);
+    plot.write("key.pem", &old_key);
+    let ca = plot.write("new.pem", &new);
+    let yaml = plot.yaml(&routes("one")).replacen("}]", ", tls: {certificate: cert.pem, key: key.pem}}]", 1);
+    let house = plot.start(&yaml);
+    let trusted = |ca: &std::path::Path| {
+        let url = format!("https://localhost:{}/x", house.port);
+        std::process::Command::new("curl").args(["-sS", "--cacert"]).arg(ca).arg(url).output().unwrap().status.success()
+    };
+    assert!(!trusted(&ca));
+    std::fs::write(house.path("cert.pem"), "half a certif").unwrap();
+    assert_eq!(house.reload().status, 422, "a half-written certificate changes nothing");
+    std::fs::write(house.path("cert.pem"), &new).unwrap();
+    std::fs::write(house.path("key.pem"), &new_key).unwrap();
+    assert_eq!(house.reload().status, 200);
+    assert!(trusted(&ca));
+}
+
+#[test]
+fn sigterm_finishes_every_request_in_flight_and_takes_no_more() {
+    const IN_FLIGHT: usize = 40;
+    let (arrived, all_there) = mpsc::channel();
+    let gate = Arc::new((std::sync::Mutex::new(false), std::sync::Condvar::new()));
+    let waiting = Arc::clone(&gate);
+    let arrived = std::sync::Mutex::new(arrived);
+    let upstream = Upstream::start(move |_| {
+        arrived.lock().unwrap().send(()).unwrap();
+        let mut open = waiting.0.lock().unwrap();
+        while !*open {
+            open = waiting.1.wait(open).unwrap();
+        }
+        Reply::ok("finished")
+    });
+    let mut house = House::before(&upstream);
+    let port = house.port;
+    let clients: Vec<_> = (0..IN_FLIGHT)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut wire = Wire::open(port);
+                wire.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                wire.answer()
+            })
+        })
+        .collect();
+    for _ in 0..IN_FLIGHT {
+        all_there.recv().unwrap();
+    }
+    house.signal("TERM");
+    house.event("draining");
+    let refused = (0..10_000).any(|_| std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    assert!(refused, "no new connection is accepted");
+    assert_eq!(house.admin_get("/readyz").status, 503);
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    for client in clients {
+        let answer = client.join().unwrap();
+        assert_eq!((answer.status, answer.text().as_str()), (200, "finished"));
+    }
+    assert_eq!(house.ended(), Some(0));
+    assert_eq!(house.mentions("\"http.status\":200"), IN_FLIGHT, "every request has its line in the log");
+}
+
+#[test]
+fn slow_heads_and_idle_connections_are_ended() {
+    let plot = Plot::new();
+    let limits = ", limits: {head_timeout: 1s, idle_timeout: 1s, body_timeout: 1s}}]";
+    let yaml = plot.yaml(&routes("one")).replacen("}]", limits, 1);
+    let house = plot.start(&yaml);
+    let mut slow = house.wire();
+    slow.send("GET /x HTTP/1.1\r\nHost: loc");
+    assert!(slow.is_closed());
+    let mut idle = house.wire();
+    idle.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(idle.answer().text(), "one");
+    assert!(idle.is_closed());
+}
+
+#[test]
+fn more_connections_than_allowed_are_closed_at_once() {
+    let plot = Plot::new();
+    let yaml = plot.yaml(&routes("one")).replacen("}]", ", limits: {connections: 3}}]", 1);
+    let house = plot.start(&yaml);
+    let mut open: Vec<Wire> = (0..3).map(|_| house.wire()).collect();
+    for wire in &mut open {
+        wire.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(wire.answer().status, 200);
+    }
+    assert!(house.wire().is_closed());
+    assert!(house.metric("portcullis_connections_refused_total", &[]) >= 1.0);
+    open.pop();
+    let again = (0..1000).any(|_| {
+        let mut wire = house.wire();
+        wire.send("GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        wire.more()
+    });
+    assert!(again, "a place that was given back can be taken");
+}

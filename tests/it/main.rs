@@ -1,0 +1,19 @@
+//! The end-to-end tests: the real binary, real sockets, real counterparts. One binary, a module per behaviour.
+#![allow(clippy::disallowed_methods, reason = "tests may look at the clock and the environment")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what goes wrong in a test fails it, helpers included"
+)]
+
+mod support;
+
+mod architecture;
+mod authority;
+mod command_line;
+mod life;
+mod proxying;
+mod readme;
+mod reasons;
+mod systemd;
+mod tokens;

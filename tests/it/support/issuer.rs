@@ -1,0 +1,122 @@
+//! An issuer that obeys: discovery, keys, introspection, and tokens of any kind.
+
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use portcullis::token::jwt::Algorithm;
+use portcullis::token::jwt::sign::{Signer, generate_pkcs8};
+use serde_json::{Value, json};
+
+use super::upstream::{Reply, Seen, Upstream};
+
+pub const AUDIENCE: &str = "https://api.test";
+
+/// A server with one signing key, whose answers a test can change.
+pub struct Issuer {
+    server: Upstream,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    signer: Arc<Signer>,
+    published: Vec<Value>,
+    /// Instead of every answer.
+    broken: Option<(u16, String)>,
+    /// Answers of introspection, by token.
+    opaque: Vec<(String, Value)>,
+}
+
+fn signer(algorithm: Algorithm) -> Arc<Signer> {
+    Arc::new(Signer::from_pkcs8(algorithm, &generate_pkcs8(algorithm).unwrap()).unwrap())
+}
+
+impl Issuer {
+    pub fn start() -> Self {
+        let signer = signer(Algorithm::Es256);
+        let published = vec![signer.public_jwk()];
+        let state = State { signer, published, broken: None, opaque: Vec::new() };
+        let state = Arc::new(Mutex::new(state));
+        let answering = Arc::clone(&state);
+        Self { server: Upstream::start(move |seen| answer(seen, &answering.lock().unwrap())), state }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.server.port)
+    }
+
+    /// The claims of a good token.
+    pub fn claims(&self, scope: &str) -> Value {
+        let now = now();
+        json!({
+            "iss": self.url(), "aud": AUDIENCE, "sub": "alice", "client_id": "web", "iat": now, "nbf": now,
+            "exp": now + 600, "jti": "1", "scope": scope,
+        })
+    }
+
+    /// A good token with these scopes.
+    pub fn token(&self, scope: &str) -> String {
+        self.sign("at+jwt", &self.claims(scope))
+    }
+
+    /// A good token in which `change` has its way with the claims.
+    pub fn token_with(&self, change: impl FnOnce(&mut Value)) -> String {
+        let mut claims = self.claims("read");
+        change(&mut claims);
+        self.sign("at+jwt", &claims)
+    }
+
+    pub fn sign(&self, typ: &str, claims: &Value) -> String {
+        self.state.lock().unwrap().signer.sign(typ, claims).unwrap()
+    }
+
+    /// A new key; the old one stays published.
+    pub fn rotate(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.signer = signer(Algorithm::Es256);
+        let jwk = state.signer.public_jwk();
+        state.published.push(jwk);
+    }
+
+    /// A key that nobody publishes signs from now on.
+    pub fn sign_with_an_unknown_key(&self) {
+        self.state.lock().unwrap().signer = signer(Algorithm::Es256);
+    }
+
+    /// Everything is answered like this from now on.
+    pub fn break_down(&self, status: u16, body: &str) {
+        self.state.lock().unwrap().broken = Some((status, body.to_owned()));
+    }
+
+    /// Introspection of `token` says this.
+    pub fn know(&self, token: &str, answer: Value) {
+        self.state.lock().unwrap().opaque.push((token.to_owned(), answer));
+    }
+
+    /// How often a path was asked for.
+    pub fn asked(&self, path: &str) -> usize {
+        self.server.seen().iter().filter(|seen| seen.target == path).count()
+    }
+}
+
+fn answer(seen: &Seen, state: &State) -> Reply {
+    if let Some((status, body)) = &state.broken {
+        return Reply::with(*status, "Content-Type: text/html\r\n", body);
+    }
+    let issuer = format!("http://{}", seen.header("host"));
+    let json = |value: Value| Reply::with(200, "Content-Type: application/json\r\n", &value.to_string());
+    match seen.target.as_str() {
+        "/.well-known/openid-configuration" => json(json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks") })),
+        "/jwks" => json(json!({ "keys": state.published })),
+        "/introspect" => {
+            let form = String::from_utf8_lossy(&seen.body).into_owned();
+            let known =
+                state.opaque.iter().find(|(token, _)| form.split('&').any(|pair| pair == format!("token={token}")));
+            json(known.map_or(json!({ "active": false }), |(_, answer)| answer.clone()))
+        }
+        _ => Reply::with(404, "", ""),
+    }
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
