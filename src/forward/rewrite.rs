@@ -56,6 +56,8 @@ pub struct Told<'a> {
 /// hear its own name gets it when it has been chosen.
 pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
     strip(headers, |name| is_identity_name(name) || (*name == AUTHORIZATION && !facts.forward_token));
+    // Room for all that is said below: a map that grows step by step is hashed anew at each.
+    headers.reserve(16);
     headers.remove(EXPECT);
     join_cookies(headers);
     headers.insert(HOST, facts.authority.clone());

@@ -3,12 +3,14 @@
 //! The gateway records no spans of its own, so it passes the context on as it came (W3C Trace Context section 2.2, "no
 //! modification"): a span of ours that nobody can look up would tear the trace apart.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The trace of a `traceparent` (section 3.2): 32 hexadecimal digits. `None` when there is none, more than one, or one that is
 /// not exactly of the form; such a context is not passed on.
 pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all("traceparent").iter();
+    let mut values = headers.get_all(&TRACEPARENT).iter();
     let value = values.next()?.to_str().ok()?;
     if values.next().is_some() { None } else { parse(value) }
 }

@@ -1,9 +1,12 @@
 //! `when`: conditions in CEL, compiled here once to see that they can be, and their names checked.
 
+use std::sync::Arc;
+
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 
 use crate::config::suggest;
+use crate::gate::condition::Condition;
 
 /// What may be asked of each name; `None`: anything (claims), or the names of the path's segments.
 const NAMES: [(&str, &[&str]); 4] = [
@@ -45,7 +48,10 @@ pub(super) fn compile(text: &str, segments: &[&str]) -> Result<(), String> {
             }
         };
     }
-    walk(expression, &mut Vec::new(), segments)
+    walk(expression, &mut Vec::new(), segments)?;
+    // Types and functions are judged by what will run it.
+    let segments: Vec<Arc<str>> = segments.iter().map(|name| Arc::from(*name)).collect();
+    Condition::compile(text, &segments, false).map(drop).map_err(|fault| fault.message)
 }
 
 /// `bound` are the variables of `exists`, `all`, `map` and `filter` around this part.
@@ -155,5 +161,9 @@ mod tests {
         check("'yes'", Some("not a condition"));
         check("true", Some("always the same"));
         check("[1].exists(x, x == y)", Some("no `y`"));
+        check("token.subject == 1", Some("a text is compared with a number"));
+        check("size(token.scopes)", Some("must yield true or false"));
+        check("frobnicate(token.subject)", Some("no function `frobnicate`"));
+        check("peer.certificate == 'x'", Some("no `peer.certificate`"));
     }
 }

@@ -16,9 +16,9 @@ use std::time::Duration;
 use super::Record;
 
 /// A buffer is handed over when it holds this much, or once a second.
-const FULL: usize = 32 * 1024;
+const FULL: usize = 128 * 1024;
 /// Buffers that may wait for the writer: 16 MB at the most.
-const WAITING: usize = 512;
+const WAITING: usize = 128;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
