@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, VIA,
 };
 use http::{HeaderValue, Version};
 
@@ -38,13 +37,6 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const PROXY_AUTHORIZATION: HeaderName = HeaderName::from_static("proxy-authorization");
-const PROXY_AUTHENTICATE: HeaderName = HeaderName::from_static("proxy-authenticate");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// The upstream that is told, and the signed statement of who calls, where it takes one.
 pub struct Told<'a> {
@@ -55,18 +47,19 @@ pub struct Told<'a> {
 /// Rewrites a request's headers in place. `told` is `None` for `respond: echo`. `Host` is the client's: a server that is to
 /// hear its own name gets it when it has been chosen.
 pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
-    strip(headers, |name| is_identity_name(name) || (*name == AUTHORIZATION && !facts.forward_token));
+    strip(headers, |name| match name.as_str() {
+        "authorization" => !facts.forward_token,
+        "traceparent" | "tracestate" => !facts.traced,
+        // It was met, or refused, on this side already.
+        "expect" => true,
+        _ => is_identity_name(name),
+    });
     // Room for all that is said below: a map that grows step by step is hashed anew at each.
     headers.reserve(16);
-    headers.remove(EXPECT);
     join_cookies(headers);
     headers.insert(HOST, facts.authority.clone());
     say_whence(headers, facts);
     headers.insert(X_REQUEST_ID, value(facts.request_id));
-    if !facts.traced {
-        headers.remove(TRACEPARENT);
-        headers.remove(TRACESTATE);
-    }
     say_who(headers, facts, told)
 }
 
@@ -113,19 +106,19 @@ fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
 }
 
 fn is_hop(name: &HeaderName) -> bool {
-    [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHORIZATION,
-        PROXY_AUTHENTICATE,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        HTTP2_SETTINGS,
-    ]
-    .contains(name)
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
 }
 
 /// HTTP/2 may split cookies over several lines; HTTP/1.1 has one (RFC 9113 section 8.2.3).
@@ -143,8 +136,10 @@ fn say_whence(headers: &mut HeaderMap, facts: &Facts<'_>) {
     let protocol = if facts.secure { "https" } else { "http" };
     let client = facts.client.to_string();
     let host = facts.authority.to_str().unwrap_or(facts.host);
-    let node = if facts.client.is_ipv6() { format!("\"[{client}]\"") } else { client.clone() };
-    headers.insert(FORWARDED, value(&format!("for={node};host=\"{host}\";proto={protocol}")));
+    let (open, close) = if facts.client.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+    // Joined by hand: this is said of every request, and formatting would cost as much as all the rest of it.
+    let forwarded = ["for=", open, &client, close, ";host=\"", host, "\";proto=", protocol].concat();
+    headers.insert(FORWARDED, value(&forwarded));
     headers.insert(X_FORWARDED_FOR, value(&client));
     headers.insert(X_FORWARDED_HOST, facts.authority.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));

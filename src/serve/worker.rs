@@ -117,9 +117,8 @@ impl Worker {
     /// A new record: the request has begun.
     pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Record> {
         self.metrics.request_begins();
-        let id = format!("{:032x}", self.dice());
         Box::new(Record {
-            request_id: id.into(),
+            request_id: hex(self.dice()).into(),
             started: self.shared.clock.instant(),
             at: self.shared.clock.now(),
             method,
@@ -244,6 +243,12 @@ impl Worker {
             tokio::task::yield_now().await;
         }
     }
+}
+
+/// 32 hexadecimal digits.
+fn hex(number: u128) -> String {
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    number.to_be_bytes().into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Starts the thread of one worker. It ends when it has been drained.

@@ -32,7 +32,7 @@ fn one(name: &At<String>, written: &Written, check: &mut Check<'_>) -> Option<Up
         host: written.host.as_ref().map_or(HostHeader::Original, |at| at.value),
         identity: written.identity.as_ref().map_or(Identity::Headers, |at| at.value),
         forward_token: written.forward_token.as_ref().is_some_and(|at| at.value),
-        keepalive: written.keepalive.as_ref().map_or(32, |at| at.value),
+        keepalive: written.keepalive.as_ref().map_or(256, |at| at.value),
     })
 }
 

@@ -23,7 +23,7 @@ section! {
         identity: Option<At<Identity>>,
         /// Pass the caller's own token on. Default: `false`.
         forward_token: Option<At<bool>>,
-        /// Idle connections that each worker keeps open to each server. Default: `32`.
+        /// Idle connections that each worker keeps open to each server. Default: `256`.
         keepalive: Option<At<u32>>,
     }
     later [health, retry]

@@ -79,8 +79,8 @@ fn identity_comes_from_the_gateway_alone() {
 #[test]
 fn the_token_goes_on_only_where_the_file_says_so() {
     let lines = &[("authorization", "Bearer secret")];
-    assert!(!rewritten(lines, Caller::Anonymous, false).contains_key(AUTHORIZATION));
-    assert!(rewritten(lines, Caller::Anonymous, true).contains_key(AUTHORIZATION));
+    assert!(!rewritten(lines, Caller::Anonymous, false).contains_key("authorization"));
+    assert!(rewritten(lines, Caller::Anonymous, true).contains_key("authorization"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub mod path;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
 use ipnet::IpNet;
@@ -48,9 +48,10 @@ pub struct Admitted {
 impl Admission {
     /// Judges and normalises the head of `parts`. Everything later uses the result, never `parts.uri` or `Host`.
     pub fn admit(&self, parts: &Parts, peer: &Peer) -> Result<Admitted, Refusal> {
-        size(parts)?;
-        framing(parts)?;
-        expectation(&parts.headers)?;
+        let lines = Lines::count(&parts.headers);
+        size(parts, &lines)?;
+        framing(parts, &lines)?;
+        expectation(&parts.headers, &lines)?;
         let host = host::canonical(parts)?;
         let (path, query) = target(parts)?;
         let trusted = self.trusts(peer.ip());
@@ -88,7 +89,42 @@ fn malformed(what: &'static str) -> Refusal {
     Refusal::Malformed { what, close: true }
 }
 
-fn size(parts: &Parts) -> Result<(), Refusal> {
+/// How often the headers stand there that framing and admission depend on, and how large all are. Counted in one pass:
+/// a look-up for each would cost more than the pass.
+#[derive(Default)]
+struct Lines {
+    content_length: u8,
+    transfer_encoding: u8,
+    expect: u8,
+    /// A header that may stand once stands there twice.
+    repeated: bool,
+    bytes: usize,
+}
+
+impl Lines {
+    fn count(headers: &HeaderMap) -> Self {
+        let mut lines = Self::default();
+        let (mut content_type, mut origin, mut host) = (0_u8, 0_u8, 0_u8);
+        for (name, value) in headers {
+            let name = name.as_str();
+            lines.bytes += name.len() + value.len() + 4;
+            let line = match name {
+                "content-length" => &mut lines.content_length,
+                "transfer-encoding" => &mut lines.transfer_encoding,
+                "expect" => &mut lines.expect,
+                "content-type" => &mut content_type,
+                "origin" => &mut origin,
+                "host" => &mut host,
+                _ => continue,
+            };
+            *line = line.saturating_add(1);
+        }
+        lines.repeated = content_type > 1 || origin > 1 || host > 1;
+        lines
+    }
+}
+
+fn size(parts: &Parts, lines: &Lines) -> Result<(), Refusal> {
     if parts.method.as_str().len() > MOST_METHOD {
         return Err(malformed("the method is too long"));
     }
@@ -99,53 +135,53 @@ fn size(parts: &Parts) -> Result<(), Refusal> {
     if parts.headers.len() > MOST_FIELDS {
         return Err(Refusal::HeadTooLarge("there are more than 96 header fields"));
     }
-    let fields: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if target + fields > MOST_HEAD {
+    if target + lines.bytes > MOST_HEAD {
         return Err(Refusal::HeadTooLarge("the head is larger than 32 KiB"));
     }
     Ok(())
 }
 
 /// Where the body ends must have one answer (RFC 9112 section 6).
-fn framing(parts: &Parts) -> Result<(), Refusal> {
-    let headers = &parts.headers;
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let length = lengths.next();
-    if lengths.next().is_some() {
+fn framing(parts: &Parts, lines: &Lines) -> Result<(), Refusal> {
+    if lines.repeated {
+        return Err(malformed("a header that may stand once stands there twice"));
+    }
+    if lines.content_length > 1 {
         return Err(malformed("there is more than one Content-Length"));
     }
-    if let Some(length) = length {
+    if let Some(length) = present(&parts.headers, lines.content_length, &header::CONTENT_LENGTH) {
         let digits = length.as_bytes();
         let plain = !digits.is_empty() && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit);
         if !plain || (digits.len() > 1 && digits.starts_with(b"0")) {
             return Err(malformed("Content-Length is not a plain number"));
         }
     }
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if length.is_some() {
+    if let Some(coding) = present(&parts.headers, lines.transfer_encoding, &header::TRANSFER_ENCODING) {
+        if lines.content_length > 0 {
             return Err(malformed("Content-Length and Transfer-Encoding are both there"));
         }
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        if lines.transfer_encoding > 1 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(malformed("Transfer-Encoding is not a single `chunked`"));
         }
         if parts.version != Version::HTTP_11 {
             return Err(malformed("Transfer-Encoding belongs to HTTP/1.1 alone"));
         }
     }
-    for single in [header::CONTENT_TYPE, header::ORIGIN, header::HOST] {
-        if headers.get_all(&single).iter().nth(1).is_some() {
-            return Err(malformed("a header that may stand once stands there twice"));
-        }
-    }
     Ok(())
 }
 
+fn present<'h>(headers: &'h HeaderMap, lines: u8, name: &HeaderName) -> Option<&'h HeaderValue> {
+    if lines == 0 { None } else { headers.get(name) }
+}
+
 /// `100-continue` is the only expectation there is (RFC 9110 section 10.1.1).
-fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
-    let met =
-        headers.get_all(header::EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    if met { Ok(()) } else { Err(Refusal::ExpectationFailed) }
+fn expectation(headers: &HeaderMap, lines: &Lines) -> Result<(), Refusal> {
+    let is_continue = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if lines.expect == 0 || headers.get_all(header::EXPECT).iter().all(is_continue) {
+        Ok(())
+    } else {
+        Err(Refusal::ExpectationFailed)
+    }
 }
 
 fn target(parts: &Parts) -> Result<(String, Option<String>), Refusal> {
