@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 
-use crate::ground::{Body, Wheel};
+use crate::ground::{Body, Wheel, pieces};
 
 /// How long a server may go on reading a request that it has answered.
 const LINGER: Duration = Duration::from_secs(10);
@@ -104,7 +104,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+        match pieces::joined(pieces) {
+            Some(all) => Pin::new(&mut self.stream).poll_write(cx, &all),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

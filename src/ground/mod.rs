@@ -7,6 +7,7 @@ pub mod body;
 pub mod clock;
 pub mod digest;
 pub mod duration;
+pub mod pieces;
 pub mod random;
 pub mod secret;
 pub mod size;

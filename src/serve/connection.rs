@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::snapshot::DoorLimits;
+use crate::ground::pieces;
 
 /// The worker's time in milliseconds since its start, set at each tick: a clock read per byte would cost more than the
 /// bytes, and connection timeouts need no more than this.
@@ -184,7 +185,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        let polled = match pieces::joined(pieces) {
+            Some(all) => Pin::new(&mut self.stream).poll_write(cx, &all),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
+        };
         self.wrote(polled)
     }
 
