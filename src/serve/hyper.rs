@@ -39,19 +39,23 @@ where
     };
     let io = TokioIo::new(stream);
     let ended = if http2 {
-        let connection = http2::Builder::new(Local)
-            .max_concurrent_streams(MOST_STREAMS)
-            .max_header_list_size(MOST_HEAD_BYTES as u32)
-            .max_pending_accept_reset_streams(Some(64))
-            .serve_connection(io, service);
-        drive(&mut Box::pin(connection), watch, |connection| connection.graceful_shutdown()).await
+        let mut connection = Box::pin(
+            http2::Builder::new(Local)
+                .max_concurrent_streams(MOST_STREAMS)
+                .max_header_list_size(MOST_HEAD_BYTES as u32)
+                .max_pending_accept_reset_streams(Some(64))
+                .serve_connection(io, service),
+        );
+        drive(&mut connection, watch, |connection| connection.graceful_shutdown()).await
     } else {
-        let connection = http1::Builder::new()
-            .half_close(false)
-            .max_buf_size(MOST_HEAD_BYTES)
-            .serve_connection(io, service)
-            .with_upgrades();
-        drive(&mut Box::pin(connection), watch, |connection| connection.graceful_shutdown()).await
+        let mut connection = Box::pin(
+            http1::Builder::new()
+                .half_close(false)
+                .max_buf_size(MOST_HEAD_BYTES)
+                .serve_connection(io, service)
+                .with_upgrades(),
+        );
+        drive(&mut connection, watch, |connection| connection.graceful_shutdown()).await
     };
     if let Err(fault) = ended
         && (fault.is_parse() || fault.is_parse_too_large())
