@@ -85,8 +85,8 @@ impl Policy {
 
     /// Dresses an answer, whoever made it. What an upstream says in these headers is replaced or taken off.
     pub fn dress(&self, wearer: &Wearer, standings: &Standings, headers: &mut HeaderMap) {
-        // Room for all that is put on: a map that grows step by step is hashed anew at each.
-        headers.reserve(16);
+        // Room for what is put on; no more, because hyper keeps the map for as long as the connection lives.
+        headers.reserve(8);
         if let Some(cors) = &self.cors {
             cors::undress(headers);
             cors.dress(wearer.origin.as_ref(), headers);
