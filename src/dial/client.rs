@@ -93,6 +93,12 @@ impl Client {
         Ok(Self { inner, bounds })
     }
 
+    /// The same client, and the same connections, with another bound of time.
+    #[must_use]
+    pub fn within(&self, time: Duration) -> Self {
+        Self { inner: self.inner.clone(), bounds: Bounds { time, ..self.bounds } }
+    }
+
     /// `GET`; the answer's status is for the caller to judge, redirects included.
     pub async fn get(&self, address: &str) -> Result<Answer, ClientFault> {
         self.send(Request::get(uri(address)?).body(Full::default()), address).await

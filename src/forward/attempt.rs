@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::pool::Pools;
 use super::rewrite::{self, Facts, Told};
 use super::upgrade::{self, Handshake};
-use super::upstream::{HostMode, IdentityMode, InFlight, Server, Upstream};
+use super::upstream::{HostMode, IdentityMode, InFlight, Server, Timeouts, Upstream};
 use crate::gate::{Caller, Refusal};
 use crate::ground::Body;
 
@@ -30,8 +30,8 @@ pub struct Outgoing<'a> {
     pub body: Body,
     /// The largest body, in bytes, that goes on.
     pub max_body: Option<u64>,
-    /// From the request to the head of its answer.
-    pub response_timeout: Duration,
+    /// The upstream's, with those of the route put in.
+    pub timeouts: Timeouts,
     /// Whether a WebSocket handshake may pass.
     pub websocket: bool,
 }
@@ -49,7 +49,7 @@ pub struct Answer {
 
 /// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
 pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoing<'_>) -> Result<Answer, Refusal> {
-    let Outgoing { facts, target, mut parts, body, max_body, response_timeout, websocket } = outgoing;
+    let Outgoing { facts, target, mut parts, body, max_body, timeouts, websocket } = outgoing;
     let handshake = if websocket { upgrade::handshake(&mut parts)? } else { None };
     let path =
         PathAndQuery::try_from(target).map_err(|_| Refusal::Internal("the canonical target is no target".into()))?;
@@ -59,7 +59,7 @@ pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoin
     *request.version_mut() = http::Version::HTTP_11;
     request.extensions_mut().clear();
 
-    let attempt = Attempt { upstream, pools, facts, progress, response_timeout };
+    let attempt = Attempt { upstream, pools, facts, progress, timeouts };
     attempt.run(request, handshake).await
 }
 
@@ -68,7 +68,7 @@ struct Attempt<'a> {
     pools: &'a Rc<Pools>,
     facts: Facts<'a>,
     progress: Rc<Progress>,
-    response_timeout: Duration,
+    timeouts: Timeouts,
 }
 
 /// What came of one exchange.
@@ -94,7 +94,7 @@ impl Attempt<'_> {
             loop {
                 let mut connection = match idle.take() {
                     Some(connection) => connection,
-                    None => match Box::pin(self.pools.fresh(server, &self.upstream.settings.timeouts)).await {
+                    None => match Box::pin(self.pools.fresh(server, &self.timeouts)).await {
                         Ok(connection) => connection,
                         Err(fault) => {
                             cause = format!("{}: {fault}", server.text);
@@ -172,7 +172,7 @@ impl Attempt<'_> {
             let mut sending = std::pin::pin!(connection.sender.try_send_request(request));
             loop {
                 let sent = self.progress.bytes.get();
-                match self.pools.wheel.within(self.response_timeout, sending.as_mut()).await {
+                match self.pools.wheel.within(self.timeouts.response, sending.as_mut()).await {
                     Some(Ok(response)) => return Outcome::Answered(response),
                     Some(Err(mut fault)) => match fault.take_message() {
                         Some(request) => return Outcome::Unsent(request),
@@ -182,7 +182,7 @@ impl Attempt<'_> {
                     None if self.progress.bytes.get() > sent => {}
                     None => {
                         let upstream = Arc::clone(&self.upstream.settings.name);
-                        return Outcome::Refused(Refusal::UpstreamTimeout { upstream, after: self.response_timeout });
+                        return Outcome::Refused(Refusal::UpstreamTimeout { upstream, after: self.timeouts.response });
                     }
                 }
             }
@@ -216,7 +216,7 @@ impl Attempt<'_> {
             server: Arc::clone(server),
             connection,
             keep: settings.keepalive,
-            timeout: settings.timeouts.idle,
+            timeout: self.timeouts.idle,
             request: Rc::clone(&self.progress),
             in_flight,
         }

@@ -38,12 +38,13 @@ struct Pool {
     server: Arc<Server>,
     idle: Vec<Idle>,
     keep: usize,
-    timeout: Duration,
 }
 
 struct Idle {
     connection: Connection,
     since: Instant,
+    /// How long it may be idle: what the route says that used it last.
+    timeout: Duration,
 }
 
 impl Pools {
@@ -97,12 +98,12 @@ impl Pools {
             return;
         }
         let mut servers = self.servers.borrow_mut();
-        let new = || Pool { server: Arc::clone(server), idle: Vec::new(), keep, timeout };
+        let new = || Pool { server: Arc::clone(server), idle: Vec::new(), keep };
         let pool = servers.entry(key(server)).or_insert_with(new);
-        (pool.keep, pool.timeout) = (keep, timeout);
+        pool.keep = keep;
         if pool.idle.len() < pool.keep {
             connection.reused = true;
-            pool.idle.push(Idle { connection, since: self.now.get() });
+            pool.idle.push(Idle { connection, since: self.now.get(), timeout });
         }
     }
 
@@ -112,9 +113,8 @@ impl Pools {
         self.now.set(now);
         self.statements.borrow_mut().forget(self.clock.now());
         self.servers.borrow_mut().retain(|_, pool| {
-            let timeout = pool.timeout;
-            pool.idle
-                .retain(|idle| !idle.connection.is_closed() && now.saturating_duration_since(idle.since) < timeout);
+            let in_time = |idle: &Idle| now.saturating_duration_since(idle.since) < idle.timeout;
+            pool.idle.retain(|idle| !idle.connection.is_closed() && in_time(idle));
             !pool.idle.is_empty() || Arc::strong_count(&pool.server) > 1
         });
     }

@@ -16,7 +16,6 @@ pub struct UpstreamSettings {
     /// At least one.
     pub servers: Vec<ServerSettings>,
     pub balance: Balance,
-    pub timeouts: Timeouts,
     pub host: HostMode,
     pub identity: IdentityMode,
     pub forward_token: bool,
@@ -32,6 +31,7 @@ pub struct ServerSettings {
     pub target: Target,
 }
 
+/// How long a route waits for its upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Name, TCP and TLS together.

@@ -53,7 +53,7 @@ pub async fn answer(
                 parts: asked.parts,
                 body: asked.body,
                 max_body: route.policy.body.max,
-                response_timeout: route.response_timeout.unwrap_or(to.upstream.settings.timeouts.response),
+                timeouts: to.timeouts,
                 websocket: route.websocket,
             };
             let answer = forward::send(&to.upstream, &worker.pools, outgoing).await?;

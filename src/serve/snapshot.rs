@@ -7,7 +7,7 @@ use crate::authority::Authority;
 use crate::authority::endpoint::Endpoint;
 use crate::forward::fixed::FixedAnswer;
 use crate::forward::identity::IdentitySigner;
-use crate::forward::upstream::Upstream;
+use crate::forward::upstream::{Timeouts, Upstream};
 use crate::gate::Policy;
 use crate::gate::admit::Admission;
 use crate::gate::table::Table;
@@ -74,8 +74,6 @@ pub struct Route {
     pub policy: Policy,
     pub destination: Destination,
     pub series: Arc<RouteSeries>,
-    /// Instead of the upstream's own; `None`: the upstream's.
-    pub response_timeout: Option<Duration>,
     pub forward_token: bool,
     /// Whether WebSocket handshakes may pass.
     pub websocket: bool,
@@ -84,6 +82,8 @@ pub struct Route {
 /// An upstream with its counters.
 pub struct Forwarding {
     pub upstream: Arc<Upstream>,
+    /// The upstream's, with those of the route put in.
+    pub timeouts: Timeouts,
     pub series: Arc<UpstreamSeries>,
 }
 

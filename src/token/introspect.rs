@@ -20,7 +20,7 @@ use super::cache::Shared;
 use super::issuer::{ClientAuth, IntrospectionSettings, IssuerSettings};
 use super::verifier::{Context, INTROSPECTED};
 use super::{Claims, TokenFault};
-use crate::dial::client::Answer;
+use crate::dial::client::{Answer, Client};
 use crate::ground::{Digest, Time};
 
 /// The questions to one issuer.
@@ -28,6 +28,7 @@ pub(super) struct Introspection {
     issuer: IssuerSettings,
     settings: IntrospectionSettings,
     authorization: Option<HeaderValue>,
+    http: Client,
     context: Context,
     shared: Arc<Shared>,
     /// Marks what is put into `shared`.
@@ -80,6 +81,7 @@ impl Introspection {
             issuer: issuer.clone(),
             authorization: answer::authorization(settings),
             places: Arc::new(Semaphore::new(settings.waiting.clamp(1, 65_536))),
+            http: context.http.within(settings.timeout),
             settings: settings.clone(),
             context: context.clone(),
             shared: Arc::clone(shared),
@@ -180,7 +182,7 @@ impl Introspection {
             form.push(("client_id", &self.settings.client_id));
             form.push(("client_secret", self.settings.client_secret.expose()));
         }
-        let answer = self.context.http.post(&self.settings.url, &form, self.authorization.clone()).await;
+        let answer = self.http.post(&self.settings.url, &form, self.authorization.clone()).await;
         let answer = answer.map_err(|fault| fault.to_string())?;
         match answer.status {
             StatusCode::OK => Ok(answer),

@@ -59,6 +59,8 @@ pub struct IntrospectionSettings {
     pub cache_for: Duration,
     /// How long `active: false` is believed. Default 5 s.
     pub failures_for: Duration,
+    /// How long one question may take. Default 5 s.
+    pub timeout: Duration,
     /// How many questions may be on their way; more are refused at once. Default 64.
     pub waiting: usize,
 }
@@ -188,6 +190,7 @@ impl IntrospectionSettings {
             auth: ClientAuth::Basic,
             cache_for: Duration::from_secs(30),
             failures_for: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
             waiting: 64,
         }
     }

@@ -1,8 +1,10 @@
 //! Starting, reloading, draining, ending.
 
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::support::house::Plot;
 use crate::support::wire::Wire;
@@ -232,6 +234,26 @@ fn slow_heads_and_idle_connections_are_ended() {
     idle.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(idle.answer().text(), "one");
     assert!(idle.is_closed());
+}
+
+#[test]
+fn a_route_may_keep_connections_for_less_long_than_its_upstream_does() {
+    let (closed, closes) = mpsc::channel();
+    let upstream = Upstream::start(move |_| {
+        let closed = closed.clone();
+        Reply::Take(Box::new(move |mut stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            let _ = stream.read(&mut [0; 1]);
+            closed.send(()).unwrap();
+        }))
+    });
+    let house = House::start(&format!(
+        "upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"], timeout: {{idle: 1h}}}}}}\n\
+         routes: [{{match: GET /x, access: public, upstream: far, timeout: {{idle: 1s}}}}]\n",
+        upstream.port
+    ));
+    assert_eq!(house.get("/x").status, 200);
+    closes.recv_timeout(Duration::from_secs(30)).expect("the idle connection is closed");
 }
 
 #[test]

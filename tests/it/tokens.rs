@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::house::Plot;
 use crate::support::issuer::now;
-use crate::support::{House, Issuer, Upstream, free_port, wire};
+use crate::support::{House, Issuer, Reply, Upstream, free_port, wire};
 
 fn house(issuer: &str, extra: &str) -> House {
     let plot = Plot::new();
@@ -79,6 +79,29 @@ fn opaque_tokens_are_asked_about_once_and_never_believed_past_their_end() {
     assert_eq!(house.get_with("/read", "elsewhere").code(), "audience_mismatch");
     assert_ne!(house.get_with("/read", "odd").status, 200);
     assert_eq!(house.get_with("/read", "unknown").code(), "token_inactive");
+}
+
+#[test]
+fn an_issuer_that_hangs_is_waited_for_as_long_as_the_file_says() {
+    let issuer = Upstream::start(|_| {
+        Reply::Take(Box::new(|stream| {
+            // Holds the connection until the gateway gives up on it.
+            let _ = std::io::Read::read(&mut &stream, &mut [0; 1]);
+        }))
+    });
+    let plot = Plot::new();
+    plot.write("secret", "gateway-secret");
+    let yaml = plot.yaml(&format!(
+        "issuers:\n  opaque:\n    audience: \"https://api.test\"\n    introspection: {{url: \"http://127.0.0.1:{}/\", \
+         client_id: gateway, client_secret: {{file: secret}}, timeout: 300ms}}\n\
+         routes: [{{match: GET /read, access: {{scope: read}}, respond: echo}}]\n",
+        issuer.port
+    ));
+    let house = plot.start(&yaml);
+    let answer = house.get_with("/read", "an-opaque-token");
+    assert_eq!((answer.status, answer.code().as_str()), (503, "introspection_unavailable"), "{answer:?}");
+    let detail = house.log_of(&answer)["refusal.detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("300ms"), "{detail}");
 }
 
 /// npm's oidc-provider, installed by `.ci/test`.

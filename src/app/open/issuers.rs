@@ -91,6 +91,7 @@ fn introspection(planned: &plan::Introspection) -> Result<IntrospectionSettings,
     };
     settings.cache_for = planned.cache_for;
     settings.failures_for = planned.cache_failures_for;
+    settings.timeout = planned.timeout;
     Ok(settings)
 }
 

@@ -1,6 +1,6 @@
 //! The routes of a plan, compiled; and the authority's own beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -10,7 +10,7 @@ use crate::authority::{Endpoint, Issuer};
 use crate::config::Plan;
 use crate::config::plan::{self, Access};
 use crate::forward::fixed::FixedAnswer;
-use crate::forward::upstream::Upstream;
+use crate::forward::upstream::{Timeouts, Upstream};
 use crate::gate::Policy;
 use crate::gate::authenticate::Authenticate;
 use crate::gate::authorize::{Need, Rule};
@@ -30,12 +30,15 @@ pub fn open(
     context: &Context,
 ) -> anyhow::Result<Table<Route>> {
     let issuers = plan.issuer_names().len();
+    let before: HashMap<&str, &Route> = previous
+        .map(|previous| previous.snapshot.table.values().map(|route| (&*route.series.name, route)).collect())
+        .unwrap_or_default();
     let mut routes = Vec::with_capacity(plan.routes.len() + 3);
     for planned in &plan.routes {
         let whose = || format!("route `{}` (line {})", planned.name, planned.line);
         let pattern = Pattern::parse(&planned.pattern.text).with_context(whose)?;
         let route = route(planned, plan, upstreams, issuers, context).with_context(whose)?;
-        routes.push((vec![pattern], resumed(route, previous)));
+        routes.push((vec![pattern], resumed(route, &before)));
     }
     if let Some(authority) = &plan.authority {
         routes.extend(authority_routes(&authority.issuer, context)?);
@@ -46,10 +49,8 @@ pub fn open(
     })
 }
 
-fn resumed(mut route: Route, previous: Option<&Opened>) -> Route {
-    let old =
-        previous.and_then(|previous| previous.snapshot.table.values().find(|old| old.series.name == route.series.name));
-    if let Some(old) = old {
+fn resumed(mut route: Route, before: &HashMap<&str, &Route>) -> Route {
+    if let Some(old) = before.get(&*route.series.name) {
         route.policy.limits = route.policy.limits.resume(&old.policy.limits);
     }
     route
@@ -62,25 +63,24 @@ fn route(
     issuers: usize,
     context: &Context,
 ) -> anyhow::Result<Route> {
-    let (destination, response_timeout) = match &planned.destination {
+    let destination = match &planned.destination {
         plan::Destination::Upstream { index, timeout } => {
             let name = plan.upstreams.get(*index).map_or("", |upstream| upstream.name.as_str());
             let upstream = upstreams.get(name).context("its upstream is gone")?;
             let series = context.metrics.upstream(name);
-            let to = Forwarding { upstream: Arc::clone(upstream), series };
-            (Destination::Upstream(to), Some(timeout.response))
+            let timeouts = Timeouts { connect: timeout.connect, response: timeout.response, idle: timeout.idle };
+            Destination::Upstream(Forwarding { upstream: Arc::clone(upstream), timeouts, series })
         }
-        plan::Destination::Echo => (Destination::Echo, None),
+        plan::Destination::Echo => Destination::Echo,
         plan::Destination::Fixed(fixed) => {
             let answer = FixedAnswer::new(fixed.status, fixed.headers.clone(), fixed.body.clone());
-            (Destination::Fixed(answer.map_err(|message| anyhow!(message))?), None)
+            Destination::Fixed(answer.map_err(|message| anyhow!(message))?)
         }
     };
     Ok(Route {
         policy: policy(planned, issuers, context)?,
         destination,
         series: context.metrics.route(&planned.name),
-        response_timeout,
         forward_token: planned.forward_token,
         websocket: planned.websocket,
     })
@@ -161,7 +161,6 @@ fn authority_routes(issuer: &str, context: &Context) -> anyhow::Result<Vec<(Vec<
                 policy: Policy::bare(),
                 destination: Destination::Authority(endpoint),
                 series: context.metrics.route(name),
-                response_timeout: None,
                 forward_token: false,
                 websocket: false,
             },

@@ -11,7 +11,7 @@ use crate::config::plan;
 use crate::dial::connect::Target;
 use crate::dial::tls::{ClientTls, server_name};
 use crate::forward::balance::Balance;
-use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Timeouts, Upstream, UpstreamSettings};
+use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Upstream, UpstreamSettings};
 
 /// Servers that stay keep their connections and their state.
 pub fn open(plan: &Plan, previous: Option<&Opened>) -> anyhow::Result<BTreeMap<Arc<str>, Arc<Upstream>>> {
@@ -46,11 +46,6 @@ fn settings(planned: &plan::Upstream) -> Result<UpstreamSettings, String> {
         balance: match planned.balance {
             plan::Balance::RoundRobin => Balance::RoundRobin,
             plan::Balance::LeastRequest => Balance::LeastRequest,
-        },
-        timeouts: Timeouts {
-            connect: planned.timeout.connect,
-            response: planned.timeout.response,
-            idle: planned.timeout.idle,
         },
         host: match planned.host {
             plan::HostHeader::Original => HostMode::Original,

@@ -251,6 +251,24 @@ fn a_connection_that_was_idle_for_too_long_is_closed() {
 }
 
 #[test]
+fn a_connection_is_kept_for_as_long_as_the_route_says_that_used_it_last() {
+    run(async {
+        let peer = Peer::listen().await;
+        let mut house = House::before(&[peer.address]);
+        let (patient, _one) = house.first(&peer, get("/"), OK).await;
+        house.timeouts.idle = Duration::from_secs(5);
+        let (hasty, _other) = house.first(&peer, get("/"), OK).await;
+        read(hasty).await;
+        read(patient).await;
+        for (passed, kept) in [(4, 2), (1, 1), (54, 1), (1, 0)] {
+            house.pass(Duration::from_secs(passed));
+            house.pools.sweep(crate::ground::Clock::instant(&*house.clock));
+            assert_eq!(house.pools.count(), kept);
+        }
+    });
+}
+
+#[test]
 fn a_kept_connection_is_used_though_new_ones_would_be_refused() {
     run(async {
         let (peer, closed) = (Peer::listen().await, Closed::new());

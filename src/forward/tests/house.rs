@@ -43,6 +43,7 @@ pub struct House {
     pub wheel: Arc<Wheel>,
     pub pools: Rc<Pools>,
     pub upstream: Arc<Upstream>,
+    pub timeouts: Timeouts,
     pub max_body: Option<u64>,
     pub caller: Caller,
     pub signer: Option<Arc<dyn IdentitySigner>>,
@@ -63,7 +64,6 @@ impl House {
             name: "backend".into(),
             servers: servers.iter().map(server).collect(),
             balance: Balance::RoundRobin,
-            timeouts: Timeouts { connect: Duration::from_secs(5), response: RESPONSE_TIMEOUT, idle: IDLE_TIMEOUT },
             host: HostMode::Original,
             identity: IdentityMode::Headers,
             forward_token: false,
@@ -74,8 +74,9 @@ impl House {
         let wheel = Wheel::new(clock.instant());
         let pools = Pools::new(Arc::clone(&wheel), Arc::clone(&clock) as _);
         let upstream = Arc::new(Upstream::new(settings, None));
+        let timeouts = Timeouts { connect: Duration::from_secs(5), response: RESPONSE_TIMEOUT, idle: IDLE_TIMEOUT };
         let (caller, signer) = (Caller::Anonymous, None);
-        Self { clock, wheel, pools, upstream, max_body: None, caller, signer, websocket: false }
+        Self { clock, wheel, pools, upstream, timeouts, max_body: None, caller, signer, websocket: false }
     }
 
     /// Lets `span` pass, as a worker does.
@@ -91,8 +92,8 @@ impl House {
         let facts = self.facts(&permit, &request_id, false);
         let target = request.uri().to_string();
         let (parts, body) = request.into_parts();
-        let (max_body, response_timeout) = (self.max_body, RESPONSE_TIMEOUT);
-        let outgoing = Outgoing { facts, target, parts, body, max_body, response_timeout, websocket: self.websocket };
+        let (max_body, timeouts, websocket) = (self.max_body, self.timeouts, self.websocket);
+        let outgoing = Outgoing { facts, target, parts, body, max_body, timeouts, websocket };
         send(&self.upstream, &self.pools, outgoing).await
     }
 
