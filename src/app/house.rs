@@ -144,7 +144,7 @@ impl House {
             answers.push(answered);
         }
         for answered in answers {
-            if tokio::time::timeout(Duration::from_secs(5), answered).await.is_err() {
+            if !matches!(tokio::time::timeout(Duration::from_secs(5), answered).await, Ok(Ok(()))) {
                 return false;
             }
         }

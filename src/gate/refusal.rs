@@ -196,7 +196,23 @@ impl Refusal {
             Self::CredentialsDuplicated => (Some("invalid_request"), None),
             Self::ScopeMissing { scope, .. } => (Some("insufficient_scope"), scope.as_deref()),
             Self::RoleMissing { .. } | Self::ConditionFailed { .. } => (Some("insufficient_scope"), None),
-            _ => return None,
+            Self::Token { .. }
+            | Self::Malformed { .. }
+            | Self::HeadTooLarge(_)
+            | Self::HostUnknown
+            | Self::RouteUnknown
+            | Self::MethodNotAllowed { .. }
+            | Self::ExpectationFailed
+            | Self::OriginRefused
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTypeRefused
+            | Self::RateLimited { .. }
+            | Self::UpstreamUnreachable { .. }
+            | Self::UpstreamInvalid { .. }
+            | Self::UpstreamOverloaded { .. }
+            | Self::UpstreamTimeout { .. }
+            | Self::StoreUnavailable
+            | Self::Internal(_) => return None,
         };
         let mut text = format!("Bearer realm=\"{realm}\"");
         if let Some(error) = error {
@@ -215,8 +231,27 @@ impl Refusal {
                 let seconds = retry_after.as_nanos().div_ceil(1_000_000_000);
                 Some(u64::try_from(seconds).unwrap_or(u64::MAX).max(1))
             }
-            _ if self.reason().status() == 503 => Some(1),
-            _ => None,
+            Self::Malformed { .. }
+            | Self::HeadTooLarge(_)
+            | Self::CredentialsDuplicated
+            | Self::HostUnknown
+            | Self::RouteUnknown
+            | Self::MethodNotAllowed { .. }
+            | Self::ExpectationFailed
+            | Self::OriginRefused
+            | Self::TokenMissing { .. }
+            | Self::Token { .. }
+            | Self::ScopeMissing { .. }
+            | Self::RoleMissing { .. }
+            | Self::ConditionFailed { .. }
+            | Self::BodyTooLarge { .. }
+            | Self::BodyTypeRefused
+            | Self::UpstreamUnreachable { .. }
+            | Self::UpstreamInvalid { .. }
+            | Self::UpstreamOverloaded { .. }
+            | Self::UpstreamTimeout { .. }
+            | Self::StoreUnavailable
+            | Self::Internal(_) => (self.reason().status() == 503).then_some(1),
         }
     }
 

@@ -76,6 +76,8 @@ pub enum TokenUse {
     Shared,
     /// Verified (or introspected) anew.
     Verified,
+    /// Looked at, and not found good.
+    Refused,
 }
 
 #[cfg(test)]

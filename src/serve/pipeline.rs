@@ -21,6 +21,7 @@ use crate::gate::{Caller, Policy, Refusal};
 use crate::ground::Body;
 use crate::listen::Peer;
 use crate::observe::Record;
+use crate::observe::record::TokenUse;
 use crate::observe::trace::trace_id;
 
 /// Takes one request from door to door; always answers.
@@ -62,9 +63,7 @@ impl<'h> Walk<'h> {
             local: &self.worker.tokens,
             generation: self.house.tokens_generation(),
         };
-        let (caller, level) = policy.authenticate.caller(&head, &tokens, now).await?;
-        self.record.token = level;
-        self.learn(&caller);
+        let caller = self.learn(policy.authenticate.caller(&head, &tokens, now).await)?;
         policy.limits.take_late(&head, &caller, &mut self.standings)?;
         let permit = policy.rule.decide(caller, &head, &params)?;
         policy.body.check(&head)?;
@@ -125,12 +124,19 @@ impl<'h> Walk<'h> {
         self.record.route = Some(Arc::clone(&route.series));
     }
 
-    fn learn(&mut self, caller: &Caller) {
+    /// Notes who calls, or that a token was looked at and is not good.
+    fn learn(&mut self, judged: Result<(Caller, TokenUse), Refusal>) -> Result<Caller, Refusal> {
+        if let Err(Refusal::Token { .. }) = &judged {
+            self.record.token = TokenUse::Refused;
+        }
+        let (caller, level) = judged?;
+        self.record.token = level;
         if let Some(claims) = caller.claims() {
             self.record.subject.clone_from(&claims.subject);
             self.record.client_id.clone_from(&claims.client);
             self.record.issuer = Some(Arc::clone(&claims.issuer));
         }
+        Ok(caller)
     }
 
     /// Dresses the answer, whoever made it, and hands the record to its body.

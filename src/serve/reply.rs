@@ -36,7 +36,27 @@ pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> 
     let reason = refusal.reason();
     let limit = match refusal {
         Refusal::RateLimited { limit, .. } => Some(&**limit),
-        _ => None,
+        Refusal::Malformed { .. }
+        | Refusal::HeadTooLarge(_)
+        | Refusal::CredentialsDuplicated
+        | Refusal::HostUnknown
+        | Refusal::RouteUnknown
+        | Refusal::MethodNotAllowed { .. }
+        | Refusal::ExpectationFailed
+        | Refusal::OriginRefused
+        | Refusal::TokenMissing { .. }
+        | Refusal::Token { .. }
+        | Refusal::ScopeMissing { .. }
+        | Refusal::RoleMissing { .. }
+        | Refusal::ConditionFailed { .. }
+        | Refusal::BodyTooLarge { .. }
+        | Refusal::BodyTypeRefused
+        | Refusal::UpstreamUnreachable { .. }
+        | Refusal::UpstreamInvalid { .. }
+        | Refusal::UpstreamOverloaded { .. }
+        | Refusal::UpstreamTimeout { .. }
+        | Refusal::StoreUnavailable
+        | Refusal::Internal(_) => None,
     };
     let mut response = problem(reason, refusal.public_detail(), limit, request_id);
     let headers = response.headers_mut();

@@ -96,8 +96,15 @@ impl Scene {
     }
 
     fn bad_token_at(&self, path: &str, token: &str, code: &str) {
+        let bad = || {
+            let checks =
+                self.house.metric("portcullis_token_checks_total", &[("level", "verified"), ("result", "bad")]);
+            checks as u64
+        };
+        let before = bad();
         let answer = self.house.get_with(path, token);
         self.check(&answer, 401, code, Some("error=\"invalid_token\""));
+        assert_eq!(bad(), before + 1, "not counted among the bad tokens: {code}");
         assert!(answer.header("www-authenticate").contains("scope=\"read\""), "{answer:?}");
         assert_eq!(self.house.mentions(token), 0, "a token stands in a log");
     }

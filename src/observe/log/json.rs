@@ -73,7 +73,7 @@ fn token_word(token: TokenUse) -> Option<&'static str> {
         TokenUse::None => None,
         TokenUse::Local => Some("local"),
         TokenUse::Shared => Some("shared"),
-        TokenUse::Verified => Some("miss"),
+        TokenUse::Verified | TokenUse::Refused => Some("miss"),
     }
 }
 

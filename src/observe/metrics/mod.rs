@@ -228,13 +228,14 @@ impl WorkerMetrics {
         if let Some(upstream) = &record.upstream {
             upstream.observe(self.index, record);
         }
-        let level = match record.token {
+        let (level, bad) = match record.token {
             TokenUse::None => return,
-            TokenUse::Local => 0,
-            TokenUse::Shared => 1,
-            TokenUse::Verified => 2,
+            TokenUse::Local => (0, 0),
+            TokenUse::Shared => (1, 0),
+            TokenUse::Verified => (2, 0),
+            // The tables hold good tokens alone.
+            TokenUse::Refused => (2, 1),
         };
-        let bad = usize::from(record.refusal.is_some_and(|reason| reason.status() == 401 || reason.status() == 503));
         let cell = self.metrics.shards.get(self.index).and_then(|shard| shard.tokens.get(level)?.get(bad));
         if let Some(cell) = cell {
             add(cell, 1);

@@ -34,6 +34,27 @@ fn requests_are_counted_by_route_code_and_class() {
 }
 
 #[test]
+fn a_token_is_bad_when_it_was_refused_and_not_when_something_else_was() {
+    let metrics = Metrics::new(1);
+    let count = |token, refusal| {
+        let mut record = record();
+        (record.token, record.refusal) = (token, refusal);
+        metrics.worker(0).request_ends(&record, Duration::ZERO);
+    };
+    count(TokenUse::Local, None);
+    count(TokenUse::Verified, Some(Reason::UpstreamOverloaded));
+    count(TokenUse::Refused, Some(Reason::TokenExpired));
+    count(TokenUse::None, Some(Reason::TokenMissing));
+    let page = metrics.page();
+    for (level, good, bad) in [("local", 1, 0), ("shared", 0, 0), ("verified", 1, 1)] {
+        for (result, times) in [("good", good), ("bad", bad)] {
+            let series = format!("portcullis_token_checks_total{{level=\"{level}\",result=\"{result}\"}}");
+            assert!(line(&page, &series).ends_with(&format!(" {times}")), "{page}");
+        }
+    }
+}
+
+#[test]
 fn a_series_is_the_same_after_a_reload() {
     let metrics = Metrics::new(1);
     assert!(Arc::ptr_eq(&metrics.route("orders"), &metrics.route("orders")));
