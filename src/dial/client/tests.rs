@@ -73,8 +73,11 @@ async fn redirects_are_handed_back_and_not_followed() {
 
 #[tokio::test]
 async fn what_cannot_be_reached_is_said_so() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let fault = client(1000, 10).get(&format!("http://{free}/")).await.unwrap_err();
+    // Bound, so that nobody else listens there, and not listening.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = format!("http://{}/", socket.local_addr().unwrap());
+    let fault = client(1000, 10).get(&address).await.unwrap_err();
     assert!(matches!(fault, ClientFault::Unreachable(_)), "{fault}");
     for address in ["ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1", "", "http://"] {
         let fault = client(1000, 10).get(address).await.unwrap_err();
