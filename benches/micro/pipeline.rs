@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -105,7 +104,7 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
         body: Duration::from_secs(30),
     };
     let door = Door { admission: Default::default(), limits, tls: None };
-    let opened = runtime.block_on(open::open(plan, vec![Some(door)], None, 1, &context)).expect("it opens");
+    let opened = runtime.block_on(open::open(plan, vec![door], None, 1, &context)).expect("it opens");
     let (log, _) =
         Writer::start(LogFormat::Json, Box::new(std::io::sink()), metrics.log_lines_dropped()).expect("a log");
     let shared = Shared {
@@ -115,7 +114,7 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
         control: context.control,
         metrics: Arc::clone(&metrics),
         log,
-        connections: AtomicUsize::new(0),
+        connections: Arc::default(),
     };
     let peer = Peer { address: (CLIENT, 40_000).into(), local: ([192, 0, 2, 1], 8080).into(), listener: 0, tls: None };
     (Gateway::new(Worker::new(0, Arc::new(shared)), peer), metrics)

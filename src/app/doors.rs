@@ -17,7 +17,8 @@ use crate::serve::{Door, Order};
 pub struct Doors {
     workers: usize,
     open: BTreeMap<SocketAddr, OpenDoor>,
-    next_id: usize,
+    /// By id, those that have closed too.
+    all: Vec<Door>,
     handed_over: systemd::Sockets,
 }
 
@@ -29,10 +30,9 @@ struct OpenDoor {
 
 /// A change of doors that is ready and has not happened yet.
 pub struct Change {
-    /// For the snapshot, by id.
-    pub doors: Vec<Option<Door>>,
+    /// For the snapshot, by id. One that closes stays as it was.
+    pub doors: Vec<Door>,
     next: BTreeMap<SocketAddr, OpenDoor>,
-    next_id: usize,
     opened: Vec<Opening>,
     closed: Vec<usize>,
     renewed: Vec<(Arc<ServerTls>, plan::Listener)>,
@@ -46,15 +46,14 @@ struct Opening {
 
 impl Doors {
     pub fn new(workers: usize) -> Self {
-        Self { workers, open: BTreeMap::new(), next_id: 0, handed_over: systemd::Sockets::take() }
+        Self { workers, open: BTreeMap::new(), all: Vec::new(), handed_over: systemd::Sockets::take() }
     }
 
     /// Binds what is new. Nothing that runs is touched; dropping the change closes what was bound for it.
     pub fn prepare(&mut self, listeners: &[plan::Listener]) -> anyhow::Result<Change> {
         let mut change = Change {
-            doors: Vec::new(),
+            doors: self.all.clone(),
             next: BTreeMap::new(),
-            next_id: self.next_id,
             opened: Vec::new(),
             closed: Vec::new(),
             renewed: Vec::new(),
@@ -90,18 +89,15 @@ impl Doors {
                     Some(sockets) => sockets.with_context(|| format!("the socket that systemd opened on {address}"))?,
                     None => tcp::bind(address, self.workers)?,
                 };
-                let id = change.next_id;
-                change.next_id += 1;
+                let id = change.doors.len();
                 change.opened.push(Opening { id, sockets, tls: tls.clone() });
                 OpenDoor { id, tls }
             }
         };
         let settings = Door { admission: admission(listener), limits: limits(listener), tls: door.tls.clone() };
-        if change.doors.len() <= door.id {
-            change.doors.resize_with(door.id + 1, || None);
-        }
-        if let Some(place) = change.doors.get_mut(door.id) {
-            *place = Some(settings);
+        match change.doors.get_mut(door.id) {
+            Some(known) => *known = settings,
+            None => change.doors.push(settings),
         }
         change.next.insert(address, door);
         Ok(())
@@ -127,7 +123,7 @@ impl Doors {
             orders.extend(change.closed.iter().map(|id| Order::Close { id: *id }));
         }
         self.open = change.next;
-        self.next_id = change.next_id;
+        self.all = change.doors;
         orders
     }
 }

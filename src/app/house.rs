@@ -1,7 +1,7 @@
 //! The running house: what outlives a configuration.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -63,8 +63,8 @@ impl House {
         let admin = tokio::net::TcpListener::bind(plan.admin).await;
         let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;
         let mut doors = Doors::new(count);
-        let mut change = doors.prepare(&plan.listeners)?;
-        let opened = Arc::new(open::open(plan, std::mem::take(&mut change.doors), None, 1, &context).await?);
+        let change = doors.prepare(&plan.listeners)?;
+        let opened = Arc::new(open::open(plan, change.doors.clone(), None, 1, &context).await?);
 
         opened.verifier.warm().await;
 
@@ -76,7 +76,7 @@ impl House {
             control: context.control.clone(),
             metrics: Arc::clone(&metrics),
             log,
-            connections: AtomicUsize::new(0),
+            connections: Arc::default(),
         });
         let (orders, workers) = start_workers(count, &shared)?;
         let house = Arc::new(Self {

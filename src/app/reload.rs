@@ -32,9 +32,8 @@ impl House {
     async fn try_reload(&self, opened: &mut Arc<open::Opened>, generation: u64) -> Result<(), String> {
         let plan = self.read().await?;
         unchanged(&opened.plan, &plan)?;
-        let mut change = self.doors.lock().prepare(&plan.listeners).map_err(|fault| format!("{fault:#}"))?;
-        let doors = std::mem::take(&mut change.doors);
-        let next = open::open(plan, doors, Some(opened), generation, &self.context).await;
+        let change = self.doors.lock().prepare(&plan.listeners).map_err(|fault| format!("{fault:#}"))?;
+        let next = open::open(plan, change.doors.clone(), Some(opened), generation, &self.context).await;
         let next = Arc::new(next.map_err(|fault| format!("{fault:#}"))?);
         self.shared.house.store(Arc::clone(&next.snapshot));
         self.current.store(Arc::clone(&next));

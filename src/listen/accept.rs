@@ -1,12 +1,14 @@
 //! Takes connections off a listening socket, whatever the machine is short of.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use super::peer::{Peer, unmapped};
+use super::tcp::BACKLOG;
 
 /// How long to wait when the machine has no descriptors or memory left: long enough not to spin, short enough to recover
 /// unnoticed.
@@ -34,12 +36,9 @@ impl Acceptor {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
-                    let Ok(local) = stream.local_addr() else { continue };
-                    // A failure here means that the connection is gone already; the first read will say so.
-                    let _ = stream.set_nodelay(true);
-                    let peer =
-                        Peer { address: unmapped(address), local: unmapped(local), listener: self.id, tls: None };
-                    return (stream, peer);
+                    if let Some(accepted) = received(stream, address, self.id) {
+                        return accepted;
+                    }
                 }
                 Err(fault) if is_of_one_connection(&fault) => {}
                 Err(fault) => {
@@ -50,6 +49,31 @@ impl Acceptor {
         }
     }
 
+    /// Closes the socket and gives the connections that waited there: their clients have been let in by the kernel, which
+    /// would reset them all.
+    pub fn close(self) -> Vec<(TcpStream, Peer)> {
+        let mut waiting = Vec::new();
+        let closed = self.listener.into_std().and_then(|listener| {
+            // No more than can wait: where the socket is shared with others, new ones come all the time.
+            for _ in 0..BACKLOG {
+                match listener.accept() {
+                    Ok((stream, address)) => {
+                        stream.set_nonblocking(true)?;
+                        waiting.extend(received(TcpStream::from_std(stream)?, address, self.id));
+                    }
+                    Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(fault) if is_of_one_connection(&fault) => {}
+                    Err(fault) => return Err(fault),
+                }
+            }
+            Ok(())
+        });
+        if let Err(fault) = closed {
+            tracing::error!(listener.id = self.id, error = %fault, "connections that waited are lost");
+        }
+        waiting
+    }
+
     fn tell(&mut self, fault: &io::Error) {
         let now = Instant::now();
         if self.told_until.is_none_or(|until| now >= until) {
@@ -57,6 +81,14 @@ impl Acceptor {
             tracing::error!(listener.id = self.id, error = %fault, "cannot accept connections; trying on");
         }
     }
+}
+
+fn received(stream: TcpStream, address: SocketAddr, id: usize) -> Option<(TcpStream, Peer)> {
+    let local = stream.local_addr().ok()?;
+    // A failure here means that the connection is gone already; the first read will say so.
+    let _ = stream.set_nodelay(true);
+    let peer = Peer { address: unmapped(address), local: unmapped(local), listener: id, tls: None };
+    Some((stream, peer))
 }
 
 /// Failures of the connection that was waiting and not of the socket (accept(2), "Error handling"): Linux hands errors of
@@ -78,6 +110,8 @@ fn is_of_one_connection(fault: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
     use crate::listen::tcp;
 
@@ -111,6 +145,27 @@ mod tests {
         assert!(nodelay);
         assert_eq!((peer.ip().to_string().as_str(), peer.listener), ("127.0.0.1", 7));
         assert!(peer.tls.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_the_socket_closes_is_handed_over() {
+        let listener = tcp::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+        let address = listener.local_addr().unwrap();
+        let acceptor = Acceptor::new(listener, 7).unwrap();
+        let mut clients = Vec::new();
+        for name in *b"abc" {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(&[name]).await.unwrap();
+            clients.push(client);
+        }
+        let mut said = Vec::new();
+        for ((mut stream, peer), client) in acceptor.close().into_iter().zip(&clients) {
+            said.push(stream.read_u8().await.unwrap());
+            assert_eq!((peer.address, peer.listener), (client.local_addr().unwrap(), 7));
+            assert!(stream.nodelay().unwrap());
+        }
+        assert_eq!(said, b"abc");
+        assert_eq!(TcpStream::connect(address).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections the kernel keeps waiting per socket.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Why an address cannot be listened on, with what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -2,19 +2,50 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::connection::{Watch, Watched};
+use super::places::Place;
 use super::snapshot::DoorLimits;
 use super::worker::Worker;
 use crate::listen::Peer;
 use crate::listen::accept::Acceptor;
 use crate::listen::tls::ServerTls;
 
-/// Accepts until it is aborted.
-pub async fn accept(worker: Rc<Worker>, id: usize, listener: std::net::TcpListener, tls: Option<Arc<ServerTls>>) {
+/// A listener that one worker accepts from, until `end`.
+pub struct Accepting {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Accepting {
+    /// Must be called on the worker's thread.
+    pub fn begin(worker: &Rc<Worker>, id: usize, listener: std::net::TcpListener, tls: Option<Arc<ServerTls>>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::task::spawn_local(accept(Rc::clone(worker), id, listener, tls, stopped));
+        Self { stop, task }
+    }
+
+    /// Closes the socket. Whoever had been let in by the kernel is served all the same.
+    pub async fn end(self) {
+        // Nobody hears it when the socket could not be accepted from at all.
+        let _ = self.stop.send(());
+        if self.task.await.is_err() {
+            tracing::error!("accepting ended by panic");
+        }
+    }
+}
+
+async fn accept(
+    worker: Rc<Worker>,
+    id: usize,
+    listener: std::net::TcpListener,
+    tls: Option<Arc<ServerTls>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let mut acceptor = match Acceptor::new(listener, id) {
         Ok(acceptor) => acceptor,
         Err(fault) => {
@@ -23,39 +54,53 @@ pub async fn accept(worker: Rc<Worker>, id: usize, listener: std::net::TcpListen
         }
     };
     loop {
-        let (stream, peer) = acceptor.accept().await;
-        let Some(limits) = worker.house().doors.get(id).and_then(|door| door.as_ref().map(|door| door.limits)) else {
-            continue;
+        let (stream, peer) = tokio::select! {
+            biased;
+            _ = &mut stopped => break,
+            accepted = acceptor.accept() => accepted,
         };
-        if worker.shared.connections.fetch_add(1, Ordering::Relaxed) >= limits.connections {
-            worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            worker.metrics.connection_refused();
-            continue;
-        }
-        let worker = Rc::clone(&worker);
-        let tls = tls.clone();
-        tokio::task::spawn_local(async move {
-            worker.metrics.connection_opened();
-            serve(&worker, stream, peer, tls, limits).await;
-            worker.metrics.connection_closed();
-            worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        });
+        take(&worker, stream, peer, tls.as_ref());
     }
+    for (stream, peer) in acceptor.close() {
+        take(&worker, stream, peer, tls.as_ref());
+    }
+}
+
+/// Lets a connection be served by a task of its own, unless there are too many.
+fn take(worker: &Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<&Arc<ServerTls>>) {
+    let Some(limits) = worker.house().doors.get(peer.listener).map(|door| door.limits) else { return };
+    let Some(place) = worker.places.take(limits.connections) else { return };
+    let (worker, tls) = (Rc::clone(worker), tls.cloned());
+    tokio::task::spawn_local(async move { serve(&worker, &place, stream, peer, tls, limits).await });
 }
 
 /// One connection from its first byte to its last. TLS is boxed, so that a plain connection holds no room for it.
-async fn serve(worker: &Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<Arc<ServerTls>>, limits: DoorLimits) {
+async fn serve(
+    worker: &Rc<Worker>,
+    place: &Place,
+    stream: TcpStream,
+    peer: Peer,
+    tls: Option<Arc<ServerTls>>,
+    limits: DoorLimits,
+) {
     match tls {
-        Some(tls) => Box::pin(secured(worker, stream, peer, &tls, limits)).await,
-        None => watched(worker, stream, peer, limits).await,
+        Some(tls) => Box::pin(secured(worker, place, stream, peer, &tls, limits)).await,
+        None => watched(worker, place, stream, peer, limits).await,
     }
 }
 
-async fn secured(worker: &Rc<Worker>, stream: TcpStream, mut peer: Peer, tls: &ServerTls, limits: DoorLimits) {
+async fn secured(
+    worker: &Rc<Worker>,
+    place: &Place,
+    stream: TcpStream,
+    mut peer: Peer,
+    tls: &ServerTls,
+    limits: DoorLimits,
+) {
     match worker.wheel.within(limits.head, Box::pin(tls.handshake(stream))).await {
         Some(Ok((stream, agreed))) => {
             peer.tls = Some(Arc::new(agreed));
-            watched(worker, stream, peer, limits).await;
+            watched(worker, place, stream, peer, limits).await;
         }
         Some(Err(fault)) => {
             worker.metrics.tls_failed();
@@ -68,14 +113,13 @@ async fn secured(worker: &Rc<Worker>, stream: TcpStream, mut peer: Peer, tls: &S
     }
 }
 
-async fn watched<S>(worker: &Rc<Worker>, stream: S, peer: Peer, limits: DoorLimits)
+async fn watched<S>(worker: &Rc<Worker>, place: &Place, stream: S, peer: Peer, limits: DoorLimits)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let http2 = peer.tls.as_ref().is_some_and(|tls| tls.http2);
     let watch = Watch::new(limits, http2, worker.ticks());
-    let id = worker.watch(peer.listener, &watch);
+    place.watch(peer.listener, &watch);
     let stream = Watched::new(stream, Arc::clone(&watch));
     super::hyper::serve(worker, stream, &Rc::new(peer), &watch, http2).await;
-    worker.forget(id);
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub struct Watch {
     /// HTTP/2 frames arrive between requests too, so there bytes do not mean that a head has begun.
     http2: bool,
     now: Ticks,
+    /// A byte has come.
+    heard: AtomicBool,
     /// Requests being answered.
     busy: AtomicU32,
     /// No request is being answered, and none has begun to arrive, since then; or `NOT`.
@@ -42,6 +44,10 @@ pub struct Watch {
 }
 
 const NOT: u64 = u64::MAX;
+
+/// How long a client that has not said a word may take to begin while its connection drains: its request may be on its
+/// way, and it will not be told to send it elsewhere.
+const LAST_CALL: Duration = Duration::from_secs(2);
 
 /// What the worker has decided about a connection; only ever gets worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +68,7 @@ impl Watch {
             limits,
             http2,
             now,
+            heard: AtomicBool::new(false),
             busy: AtomicU32::new(0),
             idle: AtomicU64::new(NOT),
             head: AtomicU64::new(start),
@@ -72,13 +79,13 @@ impl Watch {
         })
     }
 
-    pub fn request_begins(&self) {
+    fn request_begins(&self) {
         self.busy.store(self.busy.load(Relaxed).saturating_add(1), Relaxed);
         self.idle.store(NOT, Relaxed);
         self.head.store(NOT, Relaxed);
     }
 
-    pub fn request_ends(&self) {
+    fn request_ends(&self) {
         let left = self.busy.load(Relaxed).saturating_sub(1);
         self.busy.store(left, Relaxed);
         if left == 0 {
@@ -92,6 +99,7 @@ impl Watch {
     }
 
     fn bytes_arrived(&self) {
+        self.heard.store(true, Relaxed);
         if !self.http2 && self.idle.swap(NOT, Relaxed) != NOT {
             self.head.store(self.now.load(Relaxed), Relaxed);
         }
@@ -112,8 +120,10 @@ impl Watch {
             let since = mark.load(Relaxed);
             since != NOT && u128::from(now.saturating_sub(since)) > bound.as_millis()
         };
+        let silent = self.is_draining() && !self.heard.load(Relaxed);
+        let head = if silent { self.limits.head.min(LAST_CALL) } else { self.limits.head };
         over(&self.idle, self.limits.idle)
-            || over(&self.head, self.limits.head)
+            || over(&self.head, head)
             || over(&self.body_awaited, self.limits.body)
             || over(&self.write_blocked, self.limits.body)
     }
@@ -126,10 +136,25 @@ impl Watch {
     }
 
     pub fn decide(&self, fate: Fate) {
-        self.fate.fetch_max(fate as u8, Relaxed);
+        let before = self.fate.fetch_max(fate as u8, Relaxed);
+        if before == Fate::GoOn as u8 && !self.heard.load(Relaxed) {
+            // `LAST_CALL` runs from here.
+            self.head.store(self.now.load(Relaxed), Relaxed);
+        }
         if let Some(waker) = self.waker.lock().take() {
             waker.wake();
         }
+    }
+
+    /// Whether it is to take no request more than those that are on their way.
+    pub fn is_draining(&self) -> bool {
+        self.fate.load(Relaxed) != Fate::GoOn as u8
+    }
+
+    /// Whether a request is on its way that would be lost if the connection ended now: the one that whoever connects is
+    /// about to send, or one whose head is half here. HTTP/2 tells its clients which requests it has not taken.
+    pub fn expects_head(&self) -> bool {
+        !self.http2 && self.head.load(Relaxed) != NOT
     }
 
     /// Called at each poll of the connection: remembers whom to wake, and says what was decided.
@@ -143,6 +168,23 @@ impl Watch {
             1 => Fate::Drain,
             _ => Fate::Cut,
         }
+    }
+}
+
+/// A request being answered: until this is dropped, however that comes about. A client of HTTP/2 can take a request back at
+/// any time, and its connection must be idle after that.
+pub struct Busy(Arc<Watch>);
+
+impl Busy {
+    pub fn begin(watch: &Arc<Watch>) -> Self {
+        watch.request_begins();
+        Self(Arc::clone(watch))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.request_ends();
     }
 }
 
@@ -269,6 +311,47 @@ mod tests {
             watch.body_awaited(false);
         };
         check(moving, 31, false);
+    }
+
+    #[test]
+    fn who_has_said_nothing_may_begin_for_two_seconds_while_the_connection_drains() {
+        let drained = |watch: &Watch| {
+            watch.now.store(5_000, Relaxed);
+            watch.decide(Fate::Drain);
+        };
+        check(drained, 7, false);
+        check(drained, 8, true);
+        let begun = |watch: &Watch| {
+            drained(watch);
+            watch.bytes_arrived();
+        };
+        check(begun, 15, false);
+        check(begun, 16, true);
+    }
+
+    #[test]
+    fn a_request_is_expected_from_who_has_just_come_and_from_who_has_begun_one() {
+        let watch = Watch::new(LIMITS, false, Ticks::default());
+        let mut expected = vec![watch.expects_head()];
+        let acts: [fn(&Watch); 4] =
+            [Watch::bytes_arrived, Watch::request_begins, Watch::request_ends, Watch::bytes_arrived];
+        for act in acts {
+            act(&watch);
+            expected.push(watch.expects_head());
+        }
+        assert_eq!(expected, [true, true, false, false, true]);
+        assert!(!Watch::new(LIMITS, true, Ticks::default()).expects_head());
+    }
+
+    #[test]
+    fn a_request_is_over_when_nobody_answers_it_any_more() {
+        let watch = Watch::new(LIMITS, true, Ticks::default());
+        let busy = Busy::begin(&watch);
+        watch.now.store(61_000, Relaxed);
+        assert!(!watch.overdue());
+        drop(busy);
+        watch.now.store(122_000, Relaxed);
+        assert!(watch.overdue());
     }
 
     #[test]

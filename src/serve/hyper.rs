@@ -7,14 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Fate, Watch, Watched};
+use super::connection::{Busy, Fate, Watch, Watched};
 use super::recorded::Recorded;
 use super::worker::Worker;
 use super::{pipeline, reply};
@@ -73,14 +74,17 @@ where
     let mut draining = false;
     std::future::poll_fn(|cx| {
         match watch.fate(cx) {
-            Fate::GoOn => {}
-            Fate::Drain if draining => {}
-            Fate::Drain => {
-                draining = true;
-                drain(connection.as_mut());
-            }
+            Fate::GoOn => return connection.as_mut().poll(cx),
+            Fate::Drain => {}
             Fate::Cut => return Poll::Ready(Ok(())),
         }
+        // Polled before it is drained: a request that is here already is taken.
+        let polled = connection.as_mut().poll(cx);
+        if polled.is_ready() || draining || watch.expects_head() {
+            return polled;
+        }
+        draining = true;
+        drain(connection.as_mut());
         connection.as_mut().poll(cx)
     })
     .await
@@ -92,13 +96,18 @@ async fn answer(
     watch: Arc<Watch>,
     request: Request<Incoming>,
 ) -> Result<Response<Recorded>, Infallible> {
-    watch.request_begins();
+    let busy = Busy::begin(&watch);
+    let http1 = request.version() < Version::HTTP_2;
     let request = request.map(|body| {
         if body.is_end_stream() { Body::Empty } else { Body::boxed(Awaited { body, watch: Arc::clone(&watch) }) }
     });
     // Boxed: an idle connection holds no room for a request, and hyper moves less about.
     let mut response = Box::pin(pipeline::handle(&worker, &peer, request)).await;
-    response.body_mut().then(watch);
+    if http1 && watch.is_draining() {
+        // hyper says so only where it was told before the request came. An upgrade has said what it needs.
+        response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+    }
+    response.body_mut().then(busy);
     Ok(response)
 }
 
@@ -145,5 +154,78 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
         tokio::task::spawn_local(async move {
             task.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::Empty;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::serve::connection::Ticks;
+    use crate::serve::snapshot::DoorLimits;
+
+    const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    /// Lets the other side act on what it has been given.
+    async fn settle() {
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What a client says before its connection is drained, in the same moment, and after that; and how many answers it has
+    /// got when the connection ends.
+    async fn check(before: &[&str], meanwhile: &str, after: &str, answers: usize) {
+        let long = Duration::from_secs(10);
+        let limits = DoorLimits { connections: 1, head: long, idle: long, body: long };
+        let watch = Watch::new(limits, false, Ticks::default());
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let service = hyper::service::service_fn(|_: Request<Incoming>| {
+            drop(Busy::begin(&watch));
+            std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<bytes::Bytes>::new())))
+        });
+        let stream = TokioIo::new(Watched::new(server, Arc::clone(&watch)));
+        let mut connection = Box::pin(http1::Builder::new().serve_connection(stream, service));
+        let play = async {
+            for piece in before {
+                client.write_all(piece.as_bytes()).await.unwrap();
+                settle().await;
+            }
+            client.write_all(meanwhile.as_bytes()).await.unwrap();
+            watch.decide(Fate::Drain);
+            settle().await;
+            // Fails where the connection has ended.
+            let _ = client.write_all(after.as_bytes()).await;
+            let mut got = String::new();
+            client.read_to_string(&mut got).await.unwrap();
+            got
+        };
+        let (ended, got) = tokio::join!(drive(&mut connection, &watch, |drained| drained.graceful_shutdown()), play);
+        ended.unwrap();
+        assert_eq!(got.matches("HTTP/1.1 200 OK").count(), answers, "{before:?}, {meanwhile:?}, {after:?}: {got}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_drains_answers_what_is_on_its_way() {
+        check(&[], "", REQUEST, 1).await;
+        check(&[], REQUEST, "", 1).await;
+        check(&[REQUEST], REQUEST, "", 2).await;
+        for half in 1..REQUEST.len() {
+            let (begun, rest) = REQUEST.split_at(half);
+            check(&[begun], "", rest, 1).await;
+            check(&[REQUEST], begun, rest, 2).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_drains_takes_nothing_after_that() {
+        check(&[REQUEST], "", "", 1).await;
+        check(&[REQUEST], "", REQUEST, 1).await;
+        let begun = &REQUEST[..REQUEST.len() / 2];
+        check(&[], "", &format!("{REQUEST}{begun}"), 1).await;
     }
 }

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod connection;
 pub mod hyper;
 pub mod pipeline;
+pub mod places;
 pub mod recorded;
 pub mod reply;
 pub mod service;

@@ -79,7 +79,7 @@ impl<'h> Walk<'h> {
     }
 
     fn admit(&mut self, peer: &Peer, parts: &Parts) -> Result<Admitted, Refusal> {
-        let door = self.house.doors.get(peer.listener).and_then(Option::as_ref).ok_or(Refusal::HostUnknown)?;
+        let door = self.house.doors.get(peer.listener).ok_or(Refusal::HostUnknown)?;
         let admitted = door.admission.admit(parts, peer)?;
         let record = &mut self.record;
         record.client = admitted.client;

@@ -2,13 +2,12 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::connection::Watch;
+use super::connection::Busy;
 use super::worker::Worker;
 use crate::ground::{Body, BodyFault};
 use crate::observe::Record;
@@ -18,17 +17,17 @@ pub struct Recorded {
     body: Body,
     /// Taken when the record is closed.
     open: Option<(Box<Record>, Rc<Worker>)>,
-    watch: Option<Arc<Watch>>,
+    busy: Option<Busy>,
 }
 
 impl Recorded {
     pub fn new(body: Body, record: Box<Record>, worker: Rc<Worker>) -> Self {
-        Self { body, open: Some((record, worker)), watch: None }
+        Self { body, open: Some((record, worker)), busy: None }
     }
 
-    /// Tells `watch` when this body has ended.
-    pub fn then(&mut self, watch: Arc<Watch>) {
-        self.watch = Some(watch);
+    /// Lets go of `busy` when this body has ended.
+    pub fn then(&mut self, busy: Busy) {
+        self.busy = Some(busy);
     }
 
     fn close(&mut self, aborted: bool) {
@@ -36,9 +35,7 @@ impl Recorded {
             record.aborted = aborted;
             worker.write_down(&record);
         }
-        if let Some(watch) = self.watch.take() {
-            watch.request_ends();
-        }
+        self.busy = None;
     }
 }
 

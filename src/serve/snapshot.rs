@@ -21,8 +21,9 @@ pub struct Snapshot {
     /// Counts up with each reload; worker tables of an older generation are dropped.
     pub generation: u64,
     pub table: Table<Route>,
-    /// By listener id (`Peer::listener`); `None` for a listener that a reload has taken away.
-    pub doors: Vec<Option<Door>>,
+    /// By listener id (`Peer::listener`). Those that a reload has taken away stay: their last connections are judged by
+    /// them.
+    pub doors: Vec<Door>,
     pub verifier: Arc<Verifier>,
     pub authority: Option<Arc<Authority>>,
     /// Signs `X-Auth-Token` for upstreams with `identity: signed`; there whenever one of them is.

@@ -1,19 +1,20 @@
 //! One core: its runtime and everything that belongs to it alone.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::{Method, Version};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::LocalSet;
 
-use super::accept;
-use super::connection::{Fate, Ticks, Watch};
+use super::accept::Accepting;
+use super::connection::{Fate, Ticks};
+use super::places::Places;
 use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
 use crate::gate::Identity;
@@ -37,16 +38,16 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub log: Writer,
     /// Open client connections of the whole process.
-    pub connections: AtomicUsize,
+    pub connections: Arc<AtomicUsize>,
 }
 
 /// What `app` tells a worker.
 pub enum Order {
     /// Accept from this socket; `id` is what `Peer::listener` will say.
     Open { id: usize, listener: std::net::TcpListener, tls: Option<Arc<ServerTls>> },
-    /// Stop accepting there, and let its connections finish what they are at.
+    /// Stop accepting there, and let its connections finish what they are at. Who has been let in by the kernel is served.
     Close { id: usize },
-    /// Stop accepting everywhere, finish what is being answered, and end; at the latest after this long.
+    /// The same everywhere, and then end; at the latest after this long.
     Drain(Duration),
     /// Say that you live.
     Answer(tokio::sync::oneshot::Sender<()>),
@@ -70,8 +71,7 @@ pub struct Worker {
     house: RefCell<Rc<Arc<Snapshot>>>,
     start: Instant,
     ticks: Ticks,
-    connections: RefCell<HashMap<u64, (usize, Weak<Watch>)>>,
-    next_connection: Cell<u64>,
+    pub(super) places: Rc<Places>,
 }
 
 impl Worker {
@@ -79,10 +79,10 @@ impl Worker {
         let start = shared.clock.instant();
         let wheel = Wheel::new(start);
         let seed = || u64::from_ne_bytes(shared.random.bytes::<8>());
+        let metrics = shared.metrics.worker(index);
         Rc::new(Self {
             index,
             pools: Pools::new(Arc::clone(&wheel), Arc::clone(&shared.clock)),
-            metrics: shared.metrics.worker(index),
             tokens: RefCell::new(Local::new(seed())),
             log: RefCell::new(shared.log.buffer()),
             dice: RefCell::new(fastrand::Rng::with_seed(seed())),
@@ -90,8 +90,8 @@ impl Worker {
             house: RefCell::new(Rc::new(shared.house.load_full())),
             start,
             ticks: Ticks::default(),
-            connections: RefCell::default(),
-            next_connection: Cell::new(0),
+            places: Places::new(Arc::clone(&shared.connections), metrics.clone()),
+            metrics,
             wheel,
             shared,
         })
@@ -157,27 +157,6 @@ impl Worker {
         Arc::clone(&self.ticks)
     }
 
-    /// Keeps an eye on a connection until the returned number is given to `forget`.
-    pub(super) fn watch(&self, listener: usize, watch: &Arc<Watch>) -> u64 {
-        let id = self.next_connection.get();
-        self.next_connection.set(id.wrapping_add(1));
-        self.connections.borrow_mut().insert(id, (listener, Arc::downgrade(watch)));
-        id
-    }
-
-    pub(super) fn forget(&self, id: u64) {
-        self.connections.borrow_mut().remove(&id);
-    }
-
-    fn each_connection(&self, act: impl Fn(usize, &Watch)) {
-        let watches: Vec<_> = self.connections.borrow().values().cloned().collect();
-        for (listener, watch) in watches {
-            if let Some(watch) = watch.upgrade() {
-                act(listener, &watch);
-            }
-        }
-    }
-
     /// Ten times a second: timeouts. Once a second: connections, pools, the log.
     async fn tick(self: Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
@@ -189,7 +168,7 @@ impl Worker {
             self.ticks.store(u64::try_from(passed).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
             self.wheel.turn(now);
             if count % 10 == 0 {
-                self.each_connection(|_, watch| watch.inspect());
+                self.places.each(|_, watch| watch.inspect());
                 self.pools.sweep(now);
                 self.log.borrow_mut().flush();
             }
@@ -199,21 +178,17 @@ impl Worker {
     /// Runs until drained.
     async fn live(self: Rc<Self>, mut orders: UnboundedReceiver<Order>) {
         let ticking = tokio::task::spawn_local(Rc::clone(&self).tick());
-        let mut accepting: HashMap<usize, JoinHandle<()>> = HashMap::new();
+        let mut accepting: HashMap<usize, Accepting> = HashMap::new();
         let bound = loop {
             match orders.recv().await {
                 Some(Order::Open { id, listener, tls }) => {
-                    accepting.insert(id, tokio::task::spawn_local(accept::accept(Rc::clone(&self), id, listener, tls)));
+                    accepting.insert(id, Accepting::begin(&self, id, listener, tls));
                 }
                 Some(Order::Close { id }) => {
-                    if let Some(task) = accepting.remove(&id) {
-                        task.abort();
+                    self.places.close(id);
+                    if let Some(listener) = accepting.remove(&id) {
+                        listener.end().await;
                     }
-                    self.each_connection(|listener, watch| {
-                        if listener == id {
-                            watch.decide(Fate::Drain);
-                        }
-                    });
                 }
                 // Nobody may be waiting any more.
                 Some(Order::Answer(answer)) => drop(answer.send(())),
@@ -221,7 +196,12 @@ impl Worker {
                 None => break Duration::ZERO,
             }
         };
-        accepting.into_values().for_each(|task| task.abort());
+        for id in accepting.keys() {
+            self.places.close(*id);
+        }
+        for listener in accepting.into_values() {
+            listener.end().await;
+        }
         self.drain(bound).await;
         ticking.abort();
         self.log.borrow_mut().flush();
@@ -229,17 +209,13 @@ impl Worker {
 
     /// Lets connections finish, for at most `bound`; then cuts what is left.
     async fn drain(&self, bound: Duration) {
-        // Aborted accept tasks close their sockets at their next turn; connections that the kernel had accepted for
-        // them are served there until then.
-        tokio::task::yield_now().await;
-        self.each_connection(|_, watch| watch.decide(Fate::Drain));
         let all_gone = async {
-            while !self.connections.borrow().is_empty() {
+            while !self.places.is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         if self.wheel.within(bound, all_gone).await.is_none() {
-            self.each_connection(|_, watch| watch.decide(Fate::Cut));
+            self.places.each(|_, watch| watch.decide(Fate::Cut));
             tokio::task::yield_now().await;
         }
     }

@@ -45,6 +45,13 @@ fn prometheus_accepts_the_metrics() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }
 
+const REQUEST: &str = "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Whether connections to a port come to be refused.
+fn refuses(port: u16) -> bool {
+    (0..10_000).any(|_| std::net::TcpStream::connect(("127.0.0.1", port)).is_err())
+}
+
 fn routes(answer: &str) -> String {
     format!("routes: [{{match: GET /x, access: public, respond: {{status: 200, body: {answer}}}}}]\n")
 }
@@ -144,11 +151,14 @@ fn listeners_come_and_go_with_the_file() {
     house.rewrite(&two);
     assert_eq!(house.reload().status, 200);
     assert_eq!(ask(), "one");
+    let mut connected = Wire::open(second);
     house.rewrite(&yaml);
     assert_eq!(house.reload().status, 200);
     assert_eq!(house.get("/x").text(), "one");
-    let closed = (0..1000).any(|_| std::net::TcpStream::connect(("127.0.0.1", second)).is_err());
-    assert!(closed, "the second listener is gone");
+    assert!(refuses(second), "the second listener is gone");
+    connected.send(REQUEST);
+    assert_eq!(connected.answer().text(), "one", "who was connected is served");
+    assert!(connected.is_closed());
 }
 
 #[test]
@@ -208,8 +218,7 @@ fn sigterm_finishes_every_request_in_flight_and_takes_no_more() {
     }
     house.signal("TERM");
     house.event("draining");
-    let refused = (0..10_000).any(|_| std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
-    assert!(refused, "no new connection is accepted");
+    assert!(refuses(port), "no new connection is accepted");
     assert_eq!(house.admin_get("/readyz").status, 503);
     *gate.0.lock().unwrap() = true;
     gate.1.notify_all();
@@ -219,6 +228,40 @@ fn sigterm_finishes_every_request_in_flight_and_takes_no_more() {
     }
     assert_eq!(house.ended(), Some(0));
     assert_eq!(house.mentions("\"http.status\":200"), IN_FLIGHT, "every request has its line in the log");
+}
+
+#[test]
+fn who_was_connected_before_sigterm_is_answered_and_who_stays_silent_is_not_waited_for() {
+    let plot = Plot::new();
+    let yaml = plot.yaml(&routes("one")).replacen("}]", ", limits: {head_timeout: 1h}}]", 1);
+    let mut house = plot.start(&yaml);
+    let (mut late, mut silent) = (house.wire(), house.wire());
+    assert!((0..10_000).any(|_| house.metric("portcullis_connections_open", &[]) >= 2.0));
+    house.signal("TERM");
+    house.event("draining");
+    assert!(refuses(house.port));
+    late.send(REQUEST);
+    let answer = late.answer();
+    assert_eq!((answer.status, answer.header("connection")), (200, "close"), "{answer:?}");
+    assert!(late.is_closed() && silent.is_closed());
+    assert_eq!(house.ended(), Some(0));
+}
+
+#[test]
+fn who_waits_to_be_accepted_when_sigterm_comes_is_answered() {
+    let mut house = House::start(&routes("one"));
+    // Stopped, so that the kernel lets clients in and nobody accepts them.
+    house.signal("STOP");
+    let mut waiting: Vec<Wire> = (0..40).map(|_| house.wire()).collect();
+    for wire in &mut waiting {
+        wire.send(REQUEST);
+    }
+    house.signal("TERM");
+    house.signal("CONT");
+    for wire in &mut waiting {
+        assert_eq!(wire.answer().status, 200);
+    }
+    assert_eq!(house.ended(), Some(0));
 }
 
 #[test]

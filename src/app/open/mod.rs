@@ -47,7 +47,7 @@ const UNMATCHED: &str = "-";
 /// Opens `plan`. Nothing of what runs is touched, so that a failure changes nothing.
 pub async fn open(
     plan: Plan,
-    doors: Vec<Option<Door>>,
+    doors: Vec<Door>,
     previous: Option<&Opened>,
     generation: u64,
     context: &Context,

@@ -1,0 +1,156 @@
+//! The client connections of one worker: how many are open, and what is to become of each.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use super::connection::{Fate, Watch};
+use crate::observe::metrics::WorkerMetrics;
+
+/// One worker's connections. Those that still shake hands have a place and nobody who watches them.
+pub struct Places {
+    /// Open connections of the whole process.
+    all: Arc<AtomicUsize>,
+    metrics: WorkerMetrics,
+    taken: Cell<usize>,
+    next: Cell<u64>,
+    watched: RefCell<HashMap<u64, (usize, Weak<Watch>)>>,
+    /// Listeners that have closed; their ids are never used again.
+    closed: RefCell<HashSet<usize>>,
+}
+
+/// One connection's place, given back when this is dropped: also when its task panics, or the limit of connections would
+/// shrink with each of them.
+pub struct Place {
+    places: Rc<Places>,
+    id: u64,
+}
+
+impl Places {
+    pub fn new(all: Arc<AtomicUsize>, metrics: WorkerMetrics) -> Rc<Self> {
+        let (taken, next) = (Cell::new(0), Cell::new(0));
+        Rc::new(Self { all, metrics, taken, next, watched: RefCell::default(), closed: RefCell::default() })
+    }
+
+    /// A place for one more connection; `None` when the process has `most` of them.
+    pub fn take(self: &Rc<Self>, most: usize) -> Option<Place> {
+        if self.all.fetch_add(1, Relaxed) >= most {
+            self.all.fetch_sub(1, Relaxed);
+            self.metrics.connection_refused();
+            return None;
+        }
+        self.metrics.connection_opened();
+        self.taken.set(self.taken.get().saturating_add(1));
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        Some(Place { places: Rc::clone(self), id })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.taken.get() == 0
+    }
+
+    /// Lets a listener's connections finish, those included that are still to be watched.
+    pub fn close(&self, listener: usize) {
+        self.closed.borrow_mut().insert(listener);
+        self.each(|own, watch| {
+            if own == listener {
+                watch.decide(Fate::Drain);
+            }
+        });
+    }
+
+    /// Does `act` with every watched connection and the listener it came by.
+    pub fn each(&self, act: impl Fn(usize, &Watch)) {
+        let watches: Vec<_> = self.watched.borrow().values().cloned().collect();
+        for (listener, watch) in watches {
+            if let Some(watch) = watch.upgrade() {
+                act(listener, &watch);
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Lets the worker keep an eye on the connection from now on.
+    pub fn watch(&self, listener: usize, watch: &Arc<Watch>) {
+        self.places.watched.borrow_mut().insert(self.id, (listener, Arc::downgrade(watch)));
+        if self.places.closed.borrow().contains(&listener) {
+            watch.decide(Fate::Drain);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let places = &self.places;
+        places.watched.borrow_mut().remove(&self.id);
+        places.taken.set(places.taken.get().saturating_sub(1));
+        places.metrics.connection_closed();
+        places.all.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observe::metrics::Metrics;
+    use crate::serve::snapshot::DoorLimits;
+
+    fn watch() -> Arc<Watch> {
+        let long = Duration::from_secs(10);
+        let limits = DoorLimits { connections: 10, head: long, idle: long, body: long };
+        Watch::new(limits, false, Default::default())
+    }
+
+    fn fate(watch: &Watch) -> Fate {
+        watch.fate(&Context::from_waker(Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn a_place_is_given_back_however_its_connection_ends() {
+        let (metrics, all) = (Metrics::new(1), Arc::new(AtomicUsize::new(0)));
+        let places = Places::new(Arc::clone(&all), metrics.worker(0));
+        let open = || {
+            let page = metrics.page();
+            let line = page.lines().find(|line| line.starts_with("portcullis_connections_open ")).unwrap();
+            line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()
+        };
+        let watch = watch();
+        let place = places.take(1).unwrap();
+        assert!(places.take(1).is_none());
+        assert_eq!((all.load(Relaxed), open(), places.is_empty()), (1, 1, false));
+        // Dropped before its end, as a panic leaves it.
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                let connection = tokio::task::spawn_local(async move {
+                    place.watch(0, &watch);
+                    std::future::pending::<()>().await;
+                    drop(place);
+                });
+                tokio::task::yield_now().await;
+                connection.abort();
+                assert!(connection.await.is_err());
+            })
+            .await;
+        assert_eq!((all.load(Relaxed), open(), places.is_empty()), (0, 0, true));
+        places.each(|_, _| panic!("nobody is there"));
+    }
+
+    #[test]
+    fn a_listener_that_closes_drains_its_connections_and_those_that_come_yet() {
+        let places = Places::new(Arc::default(), Metrics::new(1).worker(0));
+        let (old, new, other) = (watch(), watch(), watch());
+        let taken: Vec<_> = (0..3).map(|_| places.take(10).unwrap()).collect();
+        taken[0].watch(7, &old);
+        taken[1].watch(8, &other);
+        places.close(7);
+        taken[2].watch(7, &new);
+        assert_eq!([fate(&old), fate(&new), fate(&other)], [Fate::Drain, Fate::Drain, Fate::GoOn]);
+    }
+}
