@@ -14,11 +14,13 @@ use ipnet::IpNet;
 use super::place::Place;
 use crate::ground::Secret;
 
-pub use super::document::authority::ClientAuth;
-pub use super::document::issuer::Algorithm;
+pub mod authority;
+
+pub use super::document::issuer::{Algorithm, SecretAuth};
 pub use super::document::observe::LogFormat;
 pub use super::document::policy::Per;
 pub use super::document::upstream::{Balance, Host as HostHeader, Identity};
+pub use authority::Authority;
 
 /// A whole gateway, as meant.
 #[derive(Clone, Debug)]
@@ -98,48 +100,6 @@ pub enum Store {
 }
 
 #[derive(Clone, Debug)]
-pub struct Authority {
-    /// Byte for byte as written; an origin, or an origin with a path that does not end in `/`.
-    pub issuer: String,
-    /// Audience of tokens when a client names none.
-    pub resource: String,
-    /// How long an access token is good.
-    pub token_lifetime: Duration,
-    pub scopes: Vec<Scope>,
-    pub clients: Vec<Client>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
-    pub name: String,
-    /// For people.
-    pub description: String,
-}
-
-/// A client that gets tokens by `client_credentials`.
-#[derive(Clone, Debug)]
-pub struct Client {
-    pub id: String,
-    pub name: String,
-    /// Any of them is good. Empty only if files were not looked at.
-    pub secrets: Vec<ClientSecret>,
-    pub auth: Vec<ClientAuth>,
-    pub scopes: Vec<String>,
-    pub resource: String,
-    pub token_lifetime: Duration,
-}
-
-/// What a client's secret is compared with. `Debug` says the kind alone.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ClientSecret {
-    Clear(Secret),
-    /// PHC text; slow on purpose, for secrets that people chose.
-    Argon2(String),
-    /// Of a generated secret.
-    Sha256([u8; 32]),
-}
-
-#[derive(Clone, Debug)]
 pub struct Issuer {
     /// Its name in the file.
     pub name: String,
@@ -162,9 +122,16 @@ pub struct Issuer {
 pub enum Proof {
     /// The key set is found through the metadata under the issuer's address.
     Discovery,
-    KeySet(url::Url),
-    KeyFile(NamedFile),
+    Keys(KeySource),
     Introspection(Introspection),
+}
+
+/// Where public keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    Url(url::Url),
+    /// A key set (JWKS) without private keys.
+    File(NamedFile),
 }
 
 #[derive(Clone, Debug)]
@@ -173,7 +140,7 @@ pub struct Introspection {
     pub client_id: String,
     /// `None` if files were not looked at.
     pub client_secret: Option<Secret>,
-    pub auth: ClientAuth,
+    pub auth: SecretAuth,
     pub cache_for: Duration,
     pub cache_failures_for: Duration,
     pub timeout: Duration,

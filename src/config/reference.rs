@@ -14,6 +14,25 @@ const PREFACE: &str = "# gateway.yaml\n\n\
     \x20 wins: exact host before wildcard before none, then the path segment by segment, then a named method before `*`.\n\
     - `*` after a key: it has to be there.\n";
 
+/// What a table cannot say, by the section that it stands under.
+const GUIDES: [(&str, &str); 3] = [
+    ("Authority", include_str!("reference/authority.md")),
+    ("Client", include_str!("reference/client.md")),
+    ("User", include_str!("reference/user.md")),
+];
+
+/// The file that uses every key of the authority.
+const AUTHORITY_IN_FULL: &str = include_str!("../../tests/golden/maps/authority.yaml");
+
+/// The text under a section, if there is one.
+pub(super) fn guide(name: &str) -> Option<String> {
+    let (_, text) = GUIDES.iter().find(|(section, _)| *section == name)?;
+    let Some(begun) = text.strip_suffix("```yaml\n") else { return Some((*text).to_owned()) };
+    let (_, section) = AUTHORITY_IN_FULL.split_once("\nauthority:\n")?;
+    let (section, _) = section.split_once("\nroutes:\n")?;
+    Some(format!("{begun}```yaml\nauthority:\n{}\n```\n", section.trim_end()))
+}
+
 /// The page.
 pub(super) fn page(schema: &Value) -> String {
     let mut out = PREFACE.to_owned();
@@ -52,6 +71,9 @@ fn section(out: &mut String, name: &str, definition: &Value) {
         let star = if required.is_some_and(|keys| keys.iter().any(|it| it == key)) { " *" } else { "" };
         let about = text(property, "description").replace('\n', " ").replace('|', "\\|");
         let _ = writeln!(out, "| `{key}`{star} | {} | {about} |", kind(property));
+    }
+    if let Some(guide) = guide(name) {
+        let _ = write!(out, "\n{guide}");
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+mod authority;
+
+use crate::config::plan::authority::{Authentication, Client, ClientSecret};
 use crate::config::plan::{Access, Destination, Per, Plan};
 use crate::config::source::{Memory, NoFiles};
 use crate::config::{Files, Problems, load, map, schema};
@@ -40,7 +43,20 @@ fn world() -> Memory {
         .with("keys.json", "{\"keys\": [{\"kty\": \"EC\"}]}")
         .with("private-keys.json", "{\"keys\": [{\"kty\": \"EC\", \"d\": \"AAAA\"}]}")
         .with("secrets/partner", "Nn3mNcHn1nX7r1Zq0pU0cQ\n")
+        .with("passwords.txt", "password\n\n  correct horse battery staple  \n")
+        .with("latin1.txt", b"passwort\ngl\xfcck\n".as_slice())
+        .with("brand/logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>")
+        .with("brand/logo.png", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>")
+        .with("brand/large.svg", format!("<svg>{}</svg>", " ".repeat(256 << 10)))
+        .with("brand/texts.yaml", "login: Come in\nconsent: May it?\n")
+        .with("brand/broken.yaml", "login: Come in\nlogin: twice\nconsent: [a, b]\n")
         .with_variable("REPORTING_SECRET", "0kHqC1mB7m3nVbS6V5r2xA8w")
+        .with_variable("WEB_SECRET", "mWb3nVbS6V5r2xA8w0kHqC1mB7")
+        .with_variable("WEB_SECRET_NEXT", "S6V5r2xA8w0kHqC1mB7mWb3nVb")
+        .with_variable("KEY_ENCRYPTION_KEY", "XKq9iY2mT7h1f0c3sWb8uZ4vRj6nLpQa5dGeHxMoNtk=")
+        .with_variable("ALICE_PASSWORD", "battery horse correct staple")
+        .with_variable("CAROL_PASSWORD", "correct horse battery staple")
+        .with_variable("SHORT", "too short")
         .with_variable("EMPTY", "")
 }
 
@@ -95,8 +111,9 @@ fn the_example_of_the_repository_is_good() {
     let authority = plan.authority.as_ref().unwrap();
     let client = authority.clients.first().unwrap();
     let digest = crate::ground::Digest::of(b"demo-secret");
-    assert_eq!(client.secrets, [crate::config::plan::ClientSecret::Sha256(*digest.as_bytes())]);
-    assert_eq!(client.resource, authority.issuer);
+    let Authentication::Secret { secrets, .. } = &client.authentication else { panic!("{client:?}") };
+    assert_eq!(*secrets, [ClientSecret::Sha256(*digest.as_bytes())]);
+    assert_eq!(client.resource.resource, authority.issuer);
     assert!(!format!("{plan:?}").contains("argon2") && format!("{plan:?}").contains("Sha256(…)"));
 }
 
@@ -107,7 +124,11 @@ fn without_files_a_plan_is_checked_but_not_complete() {
     std::fs::write(&path, std::fs::read_to_string(root().join("tests/golden/maps/contract.yaml")).unwrap()).unwrap();
     let plan = load(&path, &NoFiles).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(!plan.complete);
-    assert!(plan.authority.unwrap().clients.iter().all(|client| client.secrets.is_empty()));
+    let empty = |client: &Client| match &client.authentication {
+        Authentication::Secret { secrets, .. } => secrets.is_empty(),
+        Authentication::None | Authentication::PrivateKey { .. } => false,
+    };
+    assert!(plan.authority.unwrap().clients.iter().all(empty));
     let problems = load(&path, &Files).unwrap_err();
     assert!(problems.could_not_read(), "{problems}");
 }
@@ -145,6 +166,26 @@ routes:
     assert!(overrides.cors.is_none());
     assert_eq!(open.limits.first().unwrap().per, Per::Ip, "nobody is known on a public route");
     assert!(matches!(open.access, Access::Public));
+}
+
+#[test]
+fn a_name_that_the_authority_does_not_have_is_told_where_others_give_it_too_if_it_looks_like_a_slip() {
+    check("{scope: orders:raed}", &["authority.keys", "routes[0].access.scope"]);
+    check("{role: clark}", &["authority.keys", "routes[0].access.role"]);
+    check("{scope: orders:read, role: clerk}", &["authority.keys"]);
+    check("{scope: something:else, role: president}", &["authority.keys"]);
+
+    fn check(access: &str, expected: &[&str]) {
+        let text = format!(
+            "version: 1\nlisten: [{{address: 127.0.0.1:0}}]\nauthority:\n  issuer: https://api.example\n  keys: {{}}\n  \
+             scopes: {{orders:read: Read}}\n  roles: {{clerk: {{}}}}\nissuers: {{corp: {{url: https://corp.example, \
+             audience: api}}}}\nroutes: [{{match: GET /, access: {access}, respond: echo}}]\n"
+        );
+        let plan =
+            load(Path::new("gateway.yaml"), &Memory::of("gateway.yaml", &text)).unwrap_or_else(|p| panic!("{p}"));
+        let told: Vec<_> = plan.warnings.iter().map(|warning| &*warning.path).collect();
+        assert_eq!(told, expected, "{access}");
+    }
 }
 
 #[test]

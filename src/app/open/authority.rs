@@ -12,7 +12,7 @@ use crate::authority::{
     Authority, Client, ClientParts, ClientSecret, Grant, Issuer, Parts, Resource, ScopeName, Settings,
 };
 use crate::config::Plan;
-use crate::config::plan;
+use crate::config::plan::authority as plan;
 use crate::forward::identity::IdentitySigner;
 use crate::gate::Identity;
 use crate::ground::{SharedRandom, SystemRandom, Time};
@@ -36,8 +36,8 @@ fn settings(planned: &plan::Authority) -> anyhow::Result<Settings> {
         |scope: &plan::Scope| anyhow::Ok((ScopeName::new(&scope.name).map_err(text)?, scope.description.clone()));
     let parts = Parts {
         issuer: Issuer::new(&planned.issuer).map_err(text)?,
-        resource: Some(Resource::new(&planned.resource).map_err(text)?),
-        access_tokens_for: planned.token_lifetime,
+        resource: Some(Resource::new(&planned.resource.uri).map_err(text)?),
+        access_tokens_for: planned.access_tokens.settled().lifetime,
         scopes: planned.scopes.iter().map(scope).collect::<Result<_, _>>()?,
         clients: planned.clients.iter().map(client).collect::<Result<_, _>>()?,
     };
@@ -55,22 +55,26 @@ fn client(planned: &plan::Client) -> anyhow::Result<Client> {
             ClientSecret::hashed(&format!("sha256:{hex}"))
         }
     };
+    let (methods, secrets) = match &planned.authentication {
+        plan::Authentication::Secret { methods, secrets } => (methods.as_slice(), secrets.as_slice()),
+        plan::Authentication::None | plan::Authentication::PrivateKey { .. } => (&[][..], &[][..]),
+    };
     // One method in the file pins it; both are the default.
-    let authentication = match planned.auth.as_slice() {
-        [plan::ClientAuth::Basic] => Some(crate::authority::AuthMethod::Basic),
-        [plan::ClientAuth::Post] => Some(crate::authority::AuthMethod::Post),
+    let authentication = match methods {
+        [plan::SecretMethod::Basic] => Some(crate::authority::AuthMethod::Basic),
+        [plan::SecretMethod::Post] => Some(crate::authority::AuthMethod::Post),
         _ => None,
     };
     let scopes: Result<_, _> = planned.scopes.iter().map(|scope| ScopeName::new(scope)).collect();
-    let secrets: Result<_, _> = planned.secrets.iter().map(secret).collect();
+    let secrets: Result<_, _> = secrets.iter().map(secret).collect();
     let parts = ClientParts {
         id: planned.id.clone(),
         secrets: secrets.map_err(text)?,
         authentication,
-        grants: Grant::named("client_credentials").into_iter().collect(),
+        grants: planned.grants.iter().filter_map(|grant| Grant::named(grant.word())).collect(),
         scopes: scopes.map_err(text)?,
-        resource: Some(Resource::new(&planned.resource).map_err(text)?),
-        access_tokens_for: Some(planned.token_lifetime),
+        resource: Some(Resource::new(&planned.resource.resource).map_err(text)?),
+        access_tokens_for: Some(planned.resource.tokens.lifetime),
     };
     Client::new(parts).map_err(text)
 }

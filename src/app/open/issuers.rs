@@ -41,10 +41,8 @@ pub fn open(
 
 /// The authority, trusted like any other issuer; its keys come by hand and not over the network.
 fn hosted(planned: &plan::Authority, running: &Authority) -> IssuerSettings {
-    let resources = planned.clients.iter().map(|client| client.resource.as_str());
-    let mut audience: Vec<&str> = std::iter::once(planned.resource.as_str()).chain(resources).collect();
-    audience.sort_unstable();
-    audience.dedup();
+    let resources = std::iter::once(&planned.resource).chain(&planned.resources);
+    let audience: Vec<&str> = resources.map(|resource| resource.uri.as_str()).collect();
     let mut settings = IssuerSettings::new(AUTHORITY, Some(&planned.issuer), &audience);
     settings.keys = Some(KeySource::Document(running.key_set_document().into()));
     settings.algorithms = vec![Algorithm::Es256];
@@ -56,8 +54,10 @@ fn foreign(planned: &plan::Issuer) -> Result<IssuerSettings, String> {
     let mut settings = IssuerSettings::new(&planned.name, planned.url.as_deref(), &audience);
     settings.keys = match &planned.proof {
         Proof::Discovery => Some(KeySource::Discovery),
-        Proof::KeySet(url) => Some(KeySource::Url(url.to_string())),
-        Proof::KeyFile(file) => Some(KeySource::Document(String::from_utf8_lossy(&file.contents).into())),
+        Proof::Keys(plan::KeySource::Url(url)) => Some(KeySource::Url(url.to_string())),
+        Proof::Keys(plan::KeySource::File(file)) => {
+            Some(KeySource::Document(String::from_utf8_lossy(&file.contents).into()))
+        }
         Proof::Introspection(_) => None,
     };
     if let Proof::Introspection(asked) = &planned.proof {
@@ -86,8 +86,8 @@ fn introspection(planned: &plan::Introspection) -> Result<IntrospectionSettings,
     let secret = planned.client_secret.clone().ok_or("the client secret was not read")?;
     let mut settings = IntrospectionSettings::new(planned.url.as_str(), &planned.client_id, secret);
     settings.auth = match planned.auth {
-        plan::ClientAuth::Basic => ClientAuth::Basic,
-        plan::ClientAuth::Post => ClientAuth::Post,
+        plan::SecretAuth::Basic => ClientAuth::Basic,
+        plan::SecretAuth::Post => ClientAuth::Post,
     };
     settings.cache_for = planned.cache_for;
     settings.failures_for = planned.cache_failures_for;

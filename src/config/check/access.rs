@@ -8,6 +8,7 @@ use crate::config::document::route::Route;
 use crate::config::place::{At, Place};
 use crate::config::plan::{AUTHORITY, Access, Requirement, Rule};
 use crate::config::problem::Problem;
+use crate::config::suggest;
 
 pub(super) fn access(document: &Document, route: &Route, segments: &[&str], check: &mut Check<'_>) -> Option<Access> {
     if !route.has("access") {
@@ -43,8 +44,7 @@ pub(super) fn access(document: &Document, route: &Route, segments: &[&str], chec
     }
     let scopes = requirement(rule.scope.as_ref(), "scope", check);
     let roles = requirement(rule.role.as_ref(), "role", check);
-    scopes_exist(document, rule, issuers.as_deref(), check);
-    roles_can_exist(rule, issuers.as_deref(), check);
+    names_of_authority(document, rule, issuers.as_deref(), check);
     let conditions = conditions(rule, segments, check);
     Some(Access::Rule(Rule { scopes: scopes?, roles: roles?, conditions, issuers: issuers? }))
 }
@@ -98,7 +98,7 @@ pub(super) fn names_exist(named: &OneOrMany<At<String>>, known: &[(&str, Option<
 
 fn requirement(written: Option<&WrittenRequirement>, what: &str, check: &mut Check<'_>) -> Option<Requirement> {
     let Some(written) = written else { return Some(Requirement::default()) };
-    let names = || written.all.iter().chain(&written.any);
+    let names = || written.names();
     if names().next().is_none() {
         let cause = format!("an empty `{what}` asks for nothing");
         check.add(
@@ -120,42 +120,38 @@ fn requirement(written: Option<&WrittenRequirement>, what: &str, check: &mut Che
     Some(Requirement { all: texts(&written.all), any: texts(&written.any) })
 }
 
-/// Where only the hosted authority's tokens are taken, a scope that it does not know can never be there. Where others are
-/// taken too, a scope that looks like a slip is worth a word.
-fn scopes_exist(document: &Document, rule: &AccessRule, issuers: Option<&[String]>, check: &mut Check<'_>) {
+/// Where only the hosted authority's tokens are taken, a scope or role that it does not know can never be there. Where
+/// others are taken too, one that looks like a slip is worth a word.
+fn names_of_authority(document: &Document, rule: &AccessRule, issuers: Option<&[String]>, check: &mut Check<'_>) {
     let Some(issuers) = issuers.filter(|issuers| issuers.iter().any(|name| name == AUTHORITY)) else { return };
-    let known = authority::scope_names(document);
-    let Some(written) = &rule.scope else { return };
-    let unknown = written.all.iter().chain(&written.any).filter(|name| authority::is_scope(&name.value));
-    for name in unknown.filter(|name| !known.iter().any(|(known, _)| *known == name.value)) {
-        if issuers.len() == 1 {
-            check.unknown_name(
-                name,
-                "scope",
-                &known,
-                "define it under `authority.scopes`, because this route takes the authority's tokens alone",
-            );
-        } else if let Some(near) = crate::config::suggest::nearest(&name.value, known.iter().map(|(name, _)| *name)) {
-            check.warn(
-                name.place,
-                format!(
-                    "the authority has no scope `{}`; if its tokens should pass here, `{near}` may be meant",
-                    name.value
-                ),
-            );
+    let alone = issuers.len() == 1;
+    if let (Some(written), Some(known)) = (&rule.scope, authority::scope_names(document)) {
+        let well_formed = written.names().filter(|name| authority::is_scope(&name.value));
+        for name in well_formed {
+            exists(name, "scope", &known, alone, check);
+        }
+    }
+    if let (Some(written), Some(known)) = (&rule.role, authority::role_names(document)) {
+        for name in written.names() {
+            exists(name, "role", &known, alone, check);
         }
     }
 }
 
-/// The authority of this version gives no roles.
-fn roles_can_exist(rule: &AccessRule, issuers: Option<&[String]>, check: &mut Check<'_>) {
-    if let (Some(role), Some([only])) = (&rule.role, issuers)
-        && only == AUTHORITY
-    {
-        let cause = "no token can have a role here: this route takes the authority's tokens alone, and in this version they carry none";
-        check.add(
-            Problem::at(role.place, cause).help("use a scope, or accept the tokens of an issuer that gives roles"),
+fn exists(name: &At<String>, what: &str, known: &[(&str, Option<Place>)], alone: bool, check: &mut Check<'_>) {
+    if known.iter().any(|(known, _)| *known == name.value) {
+        return;
+    }
+    if alone {
+        let define =
+            format!("define it under `authority.{what}s`, because this route takes the authority's tokens alone");
+        check.unknown_name(name, what, known, &define);
+    } else if let Some(near) = suggest::nearest(&name.value, known.iter().map(|(name, _)| *name)) {
+        let text = format!(
+            "the authority has no {what} `{}`; if its tokens should pass here, `{near}` may be meant",
+            name.value
         );
+        check.warn(name.place, text);
     }
 }
 

@@ -75,7 +75,7 @@ fn origins(written: &Written, check: &mut Check<'_>) -> Option<Origins> {
 }
 
 /// Browsers send the origin in exactly one form; anything else would never match.
-fn origin(at: &At<String>, check: &mut Check<'_>) -> Option<String> {
+pub(super) fn origin(at: &At<String>, check: &mut Check<'_>) -> Option<String> {
     let text = at.value.as_str();
     let example = "write a scheme, a host and, where it is not the usual one, a port: `https://app.example.com`";
     let cause = if text == "null" {

@@ -7,7 +7,9 @@ use crate::config::document::Document;
 use crate::config::document::issuer::{Claims, Introspection as WrittenIntrospection, Issuer as Written, Keys};
 use crate::config::document::read::OneOrMany;
 use crate::config::place::{At, Place};
-use crate::config::plan::{AUTHORITY, Algorithm, ClaimPaths, ClientAuth, Introspection, Issuer, NamedFile, Proof};
+use crate::config::plan::{
+    AUTHORITY, Algorithm, ClaimPaths, Introspection, Issuer, KeySource, NamedFile, Proof, SecretAuth,
+};
 use crate::config::problem::Problem;
 
 /// Clocks that differ by more than this are broken.
@@ -121,7 +123,11 @@ fn proof(written: &Written, check: &mut Check<'_>) -> Option<Proof> {
             "add `url: ` and exactly what stands in the `iss` of its tokens; or `introspection:` for tokens that say nothing by themselves",
         ));
     }
-    if written.has("keys") { keys(written.keys.as_ref()?, check) } else { Some(Proof::Discovery) }
+    if !written.has("keys") {
+        return Some(Proof::Discovery);
+    }
+    let help = "write `{url: ...}` or `{file: ...}`, or remove `keys` to find them through the issuer's metadata";
+    key_source(written.keys.as_ref()?, help, check).map(Proof::Keys)
 }
 
 fn useless_with_introspection(written: &Written) -> Vec<(&'static str, Place)> {
@@ -137,21 +143,19 @@ fn useless_with_introspection(written: &Written) -> Vec<(&'static str, Place)> {
     .collect()
 }
 
-fn keys(written: &Keys, check: &mut Check<'_>) -> Option<Proof> {
+/// Where public keys are: exactly one place. `help` says what to do when none is named.
+pub(super) fn key_source(written: &Keys, help: &str, check: &mut Check<'_>) -> Option<KeySource> {
     match (&written.url, &written.file) {
         (Some(url), Some(file)) => {
             let problem = Problem::at(file.place, "keys come from one place").other(url.place, "and this is another");
             check.add(problem.help("keep `url` or `file`"));
             None
         }
-        (Some(url), None) => text::trusted_address(url, "a key set", check).map(Proof::KeySet),
-        (None, Some(file)) => key_file(file, check).map(Proof::KeyFile),
+        (Some(url), None) => text::trusted_address(url, "a key set", check).map(KeySource::Url),
+        (None, Some(file)) => key_file(file, check).map(KeySource::File),
         (None, None) => {
             if !written.has("url") && !written.has("file") {
-                let cause = "this does not say where the keys are";
-                check.add(Problem::at(written.place, cause).help(
-                    "write `{url: ...}` or `{file: ...}`, or remove `keys` to find them through the issuer's metadata",
-                ));
+                check.add(Problem::at(written.place, "this does not say where the keys are").help(help));
             }
             None
         }
@@ -190,7 +194,7 @@ fn introspection(written: &WrittenIntrospection, check: &mut Check<'_>) -> Optio
         url: url?,
         client_id: written.client_id.0.as_ref()?.value.clone(),
         client_secret: client_secret?,
-        auth: written.auth.as_ref().map_or(ClientAuth::Basic, |at| at.value),
+        auth: written.auth.as_ref().map_or(SecretAuth::Basic, |at| at.value),
         cache_for: cached(cache.and_then(|cache| cache.r#for.as_ref()), 60),
         cache_failures_for: cached(cache.and_then(|cache| cache.failures_for.as_ref()), 5),
         timeout,

@@ -48,7 +48,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     let listeners = listen::listeners(document, &mut check);
     let admin = listen::admin(document, &mut check);
     let store = store(document, &check);
-    let authority = authority::authority(document, &mut check);
+    let authority = authority::authority(document, &store, &mut check);
     let issuers = issuer::issuers(document, &mut check);
     let upstreams = upstream::upstreams(document, &mut check);
     let routes = route::routes(document, &upstreams, &mut check);

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use url::Url;
+
 use super::{Check, pattern};
 use crate::config::document::Document;
 use crate::config::document::route::Route;
@@ -35,26 +37,55 @@ pub(super) fn ties(written: &[Route], patterns: &[Option<Pattern>], check: &mut 
 }
 
 /// What the hosted authority answers under its issuer; a route for exactly that would never be asked.
-const AUTHORITY: [&str; 4] = [
-    "/oauth/",
+const UNDER_ISSUER: [&str; 5] = ["/oauth/", "/login", "/consent", "/account", "/.well-known/openid-configuration"];
+
+/// What it answers on the issuer's host, wherever the issuer's own path lies.
+const ON_HOST: [&str; 3] = [
     "/.well-known/oauth-authorization-server",
     "/.well-known/openid-configuration",
     "/.well-known/oauth-protected-resource",
 ];
 
+/// Whether the authority's own addresses lie under this path of an issuer.
+pub(super) fn is_reserved(path: &str) -> bool {
+    ["/oauth", "/.well-known", "/login", "/consent", "/account"].iter().any(|own| lies_under(path, own))
+}
+
 /// Notes every route that lies under the authority's own addresses.
 pub(super) fn reserved(document: &Document, patterns: &[Option<Pattern>], check: &mut Check<'_>) {
     let Some(issuer) = document.authority.as_ref().and_then(|authority| authority.issuer.0.as_ref()) else { return };
-    let prefix =
-        url::Url::parse(&issuer.value).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let Ok(url) = Url::parse(&issuer.value) else { return };
+    let prefix = url.path().trim_end_matches('/');
+    let own = |path: &str| {
+        let under = path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'));
+        under.is_some_and(|rest| UNDER_ISSUER.iter().any(|own| lies_under(rest, own)))
+            || ON_HOST.iter().any(|own| lies_under(path, own))
+    };
     let routes = document.routes.0.as_deref().unwrap_or_default();
     for (route, pattern) in routes.iter().zip(patterns) {
         let (Some(pattern), Some(written)) = (pattern, route.r#match.0.as_ref()) else { continue };
-        let path = pattern.path.strip_prefix(&prefix).unwrap_or(&pattern.path);
-        if AUTHORITY.iter().any(|own| path.starts_with(own)) {
+        if own(&pattern.path) && takes_host(&pattern.host, &url) {
             let problem = Problem::at(written.place(), "the authorization server hosted here answers under this path");
-            check.add(problem.other(issuer.place, "its address").help("choose another path for the route"));
+            let help = match pattern.host {
+                HostPattern::Any => "choose another path for the route, or name the host if another one is meant",
+                HostPattern::Exact(_) | HostPattern::Under(_) => "choose another path for the route",
+            };
+            check.add(problem.other(issuer.place, "its address").help(help));
         }
+    }
+}
+
+/// `/login` and what lies below, but not `/login-help`; of `/oauth/` only what lies below.
+fn lies_under(path: &str, own: &str) -> bool {
+    path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || own.ends_with('/'))
+}
+
+fn takes_host(pattern: &HostPattern, url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    match pattern {
+        HostPattern::Any => true,
+        HostPattern::Exact(name) => name == host,
+        HostPattern::Under(name) => host.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.')),
     }
 }
 

@@ -5,7 +5,7 @@ use argon2::password_hash::phc::PasswordHash;
 use super::Check;
 use crate::config::document::secret::{Form, Secret as Written};
 use crate::config::place::At;
-use crate::config::plan::ClientSecret;
+use crate::config::plan::authority::ClientSecret;
 use crate::config::problem::Problem;
 use crate::ground::Secret;
 
@@ -15,7 +15,9 @@ pub(super) fn known(written: &Written, check: &mut Check<'_>) -> Option<Option<S
         Form::Env(name) => from_env(name, check),
         Form::File(path) => from_file(path, check),
         Form::Hash(hash) => {
-            let cause = "the gateway has to send this secret, so a hash of it is not enough";
+            // Whatever stands there may be the secret itself.
+            check.problems.mask(hash.place);
+            let cause = "the gateway has to know this secret itself, so a hash of it is not enough";
             check.add(Problem::at(hash.place, cause).help("write `{env: NAME}` or `{file: path}`"));
             None
         }
@@ -128,14 +130,4 @@ fn hexadecimal(text: &str) -> Option<[u8; 32]> {
     let bytes: Vec<u8> = digits?.chunks(2).map(|pair| pair.iter().fold(0, |sum, digit| sum * 16 + digit)).collect();
     (text.len() == 64).then_some(())?;
     bytes.try_into().ok()
-}
-
-impl std::fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Clear(_) => "Clear(…)",
-            Self::Argon2(_) => "Argon2(…)",
-            Self::Sha256(_) => "Sha256(…)",
-        })
-    }
 }

@@ -40,8 +40,8 @@ section! {
 }
 
 section! {
-    /// Where an issuer's keys are; one of the two.
-    Keys ("the `keys` of an issuer") {
+    /// Where the public keys of an issuer or a client are; one of the two.
+    Keys ("`keys`") {
         /// Address of the key set (JWKS).
         url: Option<At<String>>,
         /// File with the key set (JWKS), relative to the configuration.
@@ -73,7 +73,7 @@ section! {
         /// The gateway's own secret at the issuer, by reference: `{env: NAME}` or `{file: path}`.
         client_secret: Must<Secret>,
         /// How the gateway shows it: `basic` or `post`. Default: `basic`.
-        auth: Option<At<super::authority::ClientAuth>>,
+        auth: Option<At<SecretAuth>>,
         /// How long answers are remembered, never past the token's own end.
         cache: Option<IntrospectionCache>,
         /// Longest wait for an answer. Default: `5s`.
@@ -89,6 +89,11 @@ section! {
         /// Answers that the token is not active. Default: `5s`.
         failures_for: Option<At<Duration>>,
     }
+}
+
+words! {
+    /// How the gateway shows its secret to an issuer.
+    SecretAuth ("a way to show a secret") { Basic = "basic", Post = "post" }
 }
 
 /// A signature algorithm that tokens may use. Only asymmetric ones.

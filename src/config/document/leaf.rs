@@ -78,6 +78,37 @@ impl FromText for Size {
     }
 }
 
+/// A colour: red, green, blue. Shown as `#205080`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour(pub [u8; 3]);
+
+impl FromText for Colour {
+    const WANTED: &'static str = "a colour";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
+        let number = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let [_, red, green, blue] = number
+            .ok_or_else(|| {
+                format!("`{text}` is not a colour; write `#` and six hexadecimal digits in quotes: `\"#205080\"`")
+            })?
+            .to_be_bytes();
+        Ok(Self([red, green, blue]))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^#[0-9A-Fa-f]{6}$" })
+    }
+}
+
+impl std::fmt::Display for Colour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [red, green, blue] = self.0;
+        write!(f, "#{red:02x}{green:02x}{blue:02x}")
+    }
+}
+
 impl FromText for SocketAddr {
     const WANTED: &'static str = "an address with a port";
 

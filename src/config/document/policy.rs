@@ -51,6 +51,13 @@ pub struct Requirement {
     pub bare: bool,
 }
 
+impl Requirement {
+    /// Every name in it.
+    pub fn names(&self) -> impl Iterator<Item = &At<String>> {
+        self.all.iter().chain(&self.any)
+    }
+}
+
 section! {
     /// Several scopes or roles.
     Several ("several scopes or roles") {

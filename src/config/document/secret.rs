@@ -16,8 +16,8 @@ section! {
         env: Option<At<String>>,
         /// File that holds it, relative to the configuration; a line break at its end does not count.
         file: Option<At<String>>,
-        /// Hash of it: `$argon2id$...` for one that a person chose, or `sha256:` and 64 hexadecimal digits for a generated
-        /// one of at least 256 random bits.
+        /// Hash of it. Of a client's: `$argon2id$...` for one that a person chose, or `sha256:` and 64 hexadecimal digits for
+        /// a generated one of at least 256 random bits. Of a user's password: see there.
         hash: Option<At<String>>,
     }
 }
@@ -45,9 +45,14 @@ impl Read for Secret {
         let place = node.place;
         match &node.kind {
             Kind::Map(_) => {}
-            Kind::Text(_) | Kind::Number(_) | Kind::Bool(..) => {
+            Kind::Text(text) | Kind::Number(text) | Kind::Bool(_, text) => {
                 problems.mask(place);
-                problems.add(Problem::at(place, "a secret stands here in clear").help(ADVICE));
+                problems.add(if looks_like_a_hash(text) {
+                    Problem::at(place, "a hash stands here as if it were the secret itself")
+                        .help("write `{hash: \"...\"}` around it")
+                } else {
+                    Problem::at(place, "a secret stands here in clear").help(ADVICE)
+                });
                 return None;
             }
             Kind::Null | Kind::List(_) => {
@@ -57,6 +62,7 @@ impl Read for Secret {
         }
         let before = problems.len();
         let reference = Reference::read(node, problems)?;
+        let hash = reference.hash.as_ref().map(|at| at.place);
         let forms: Vec<Form> =
             [reference.env.map(Form::Env), reference.file.map(Form::File), reference.hash.map(Form::Hash)]
                 .into_iter()
@@ -66,6 +72,8 @@ impl Read for Secret {
             Ok([form]) => Some(Self { place, form }),
             Err(_) if problems.len() > before => None,
             Err(_) => {
+                // It may be anything.
+                hash.into_iter().for_each(|place| problems.mask(place));
                 problems.add(
                     Problem::at(place, "a secret has exactly one of `env`, `file` and `hash`")
                         .help("keep the one that holds it"),
@@ -74,6 +82,12 @@ impl Read for Secret {
             }
         }
     }
+}
+
+fn looks_like_a_hash(text: &str) -> bool {
+    ["$argon2", "$2a$", "$2b$", "$2y$", "$scrypt$", "$pbkdf2", "pbkdf2_", "sha256:"]
+        .iter()
+        .any(|it| text.starts_with(it))
 }
 
 impl JsonSchema for Secret {

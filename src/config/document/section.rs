@@ -65,6 +65,15 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name { $($variant),* }
 
+        impl $name {
+            /// As it stands in the file.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
         impl crate::config::document::read::FromText for $name {
             const WANTED: &'static str = $what;
 

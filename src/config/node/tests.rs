@@ -89,8 +89,11 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_file_is_answered_without_a_panic(at in 0_usize..4000, length in 0_usize..40, with in "[:{}\\[\\], \n\t*&'\"#a0]{0,6}") {
-        let mut text = include_str!("../../../tests/golden/maps/contract.yaml").to_owned();
+    fn a_damaged_file_is_answered_without_a_panic(file in 0_usize..2, at in 0_usize..4000, length in 0_usize..40, with in "[:{}\\[\\], \n\t*&'\"#a0]{0,6}") {
+        let mut text = [
+            include_str!("../../../tests/golden/maps/contract.yaml"),
+            include_str!("../../../tests/golden/maps/authority.yaml"),
+        ][file].to_owned();
         let start = (at % text.len()..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap();
         let end = (start..=(start + length).min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         text.replace_range(start..end, &with);
