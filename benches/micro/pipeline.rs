@@ -17,7 +17,8 @@ use portcullis::observe::log::{LogFormat, Writer};
 use portcullis::observe::metrics::Metrics;
 use portcullis::serve::snapshot::DoorLimits;
 use portcullis::serve::{Door, Gateway, Shared, Worker};
-use portcullis::store::Memory;
+use portcullis::store::{Memory, SharedStore};
+use portcullis::token::Hosted;
 use portcullis::token::jwt::Algorithm;
 use tokio::runtime::Runtime;
 use tower::Service as _;
@@ -89,11 +90,14 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
     let source = InMemory::of("gateway.yaml", &yaml()).with("keys.json", keys);
     let plan = config::load(Path::new("gateway.yaml"), &source).unwrap_or_else(|problems| panic!("{problems:?}"));
     let metrics = Metrics::new(1);
+    let store: SharedStore = Arc::new(Memory::default());
+    let (sightings, _) = tokio::sync::mpsc::channel(1);
     let context = Context {
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         control: runtime.handle().clone(),
-        store: Arc::new(Memory::default()),
+        hosted: Arc::new(Hosted::new(Arc::clone(&store), Arc::default(), sightings)),
+        store,
         client: Client::with_roots(rustls::RootCertStore::empty(), Bounds::default()).expect("a client"),
         metrics: Arc::clone(&metrics),
     };

@@ -36,6 +36,7 @@ pub fn head(headers: &HeaderMap, client: IpAddr) -> Head<'_> {
 pub fn caller() -> Caller {
     let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
     let claims = Claims {
+        revocable: None,
         issuer: "corp".into(),
         subject: Some("alice".into()),
         client: Some("web".into()),

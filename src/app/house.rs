@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, UnboundedSender, channel, unbounded_channel};
 
 use super::desk::Desk;
 use super::doors::Doors;
@@ -27,6 +27,12 @@ use crate::observe::metrics::Metrics;
 use crate::serve::Order;
 use crate::serve::worker::{self, Shared};
 use crate::store::SharedStore;
+use crate::token::Hosted;
+use crate::token::hosted::Sighting;
+use crate::token::revoked::{Follower, Revocations};
+
+/// Sightings that may wait for the store.
+const SIGHTINGS: usize = 1024;
 
 /// Workers, listeners, stores and counters of one process, and the configuration in force.
 pub struct House {
@@ -52,11 +58,14 @@ impl House {
         let format = log_format(&plan, &options);
         events::start(format, options.log_level.as_deref());
         let metrics = Metrics::new(count);
+        let store = store(&plan)?;
+        let (hosted, sightings) = hosted(&store, &control).await?;
         let context = Context {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             control,
-            store: store(&plan)?,
+            store: Arc::clone(&store),
+            hosted,
             client: Client::with_system_roots(Bounds::default()).map_err(anyhow::Error::msg)?,
             metrics: Arc::clone(&metrics),
         };
@@ -95,6 +104,8 @@ impl House {
         metrics.loaded(1, SystemClock.now().secs(), true);
         sources::register(&house);
         tokio::spawn(sweep(Arc::downgrade(&house)));
+        tokio::spawn(confirm(store, sightings));
+        tokio::spawn(open::authority::keep_up(Arc::downgrade(&house)));
         tokio::spawn(admin::serve(admin, Arc::new(Desk::new(&house))));
         Ok(house)
     }
@@ -191,6 +202,24 @@ async fn sweep(house: std::sync::Weak<House>) {
             }
         });
         let _ = sweeping.await;
+    }
+}
+
+/// What the gateway knows of the hosted authority's tokens; reads the revocations before the first request is served.
+async fn hosted(store: &SharedStore, control: &Handle) -> anyhow::Result<(Arc<Hosted>, Receiver<Sighting>)> {
+    let revocations = Arc::new(Revocations::default());
+    let follower = Follower::open(Arc::clone(&revocations), Arc::clone(store), Arc::new(SystemClock)).await;
+    control.spawn(follower.context("the revocations")?.follow());
+    let (seen, sightings) = channel(SIGHTINGS);
+    Ok((Arc::new(Hosted::new(Arc::clone(store), revocations, seen)), sightings))
+}
+
+/// Tells the store which generations of grants have been seen in use, until the house is gone.
+async fn confirm(store: SharedStore, mut sightings: Receiver<Sighting>) {
+    while let Some((grant, generation)) = sightings.recv().await {
+        if let Err(fault) = store.confirm_grant(grant, generation).await {
+            tracing::warn!("a grant could not be confirmed: {fault}");
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use super::client::{AuthMethod, Client};
 use super::credentials::{Claim, Credentials};
 use super::error::{ClientRefusal, OAuthError};
 use super::hashing::{Hashing, Turn};
+use super::registry::{Registry, Slow};
 use super::remembered::Remembered;
 use super::secret::{ClientSecret, LONGEST, matches_argon2, matches_digest};
-use super::settings::{Settings, Slow};
 use super::throttle::{Attempt, Pair, Throttle};
-use crate::ground::{Clock, Digest};
+use crate::ground::{Clock, Digest, Time};
 
 /// What authentication needs. Outlives reloads, so that a reload is no fresh start for whoever guesses.
 pub(super) struct Desk {
@@ -20,7 +20,7 @@ pub(super) struct Desk {
     remembered: Remembered,
 }
 
-/// A client as the settings know it.
+/// A client as the registry knows it.
 type Known<'a> = &'a Arc<Client>;
 
 impl Desk {
@@ -28,18 +28,23 @@ impl Desk {
         Self { throttle, hashing, remembered }
     }
 
+    /// Where slow hashes run.
+    pub(super) fn hashing(&self) -> &Hashing {
+        &self.hashing
+    }
+
     /// The client, authenticated by the method it is registered with. Unknown client, wrong secret and wrong method walk
     /// the same path and get the same answer; only the log knows which it was.
     pub(super) async fn client<'a>(
         &self,
-        settings: &'a Settings,
+        registry: &'a Registry,
         credentials: &Credentials,
         source: IpAddr,
         clock: &dyn Clock,
     ) -> Result<Known<'a>, OAuthError> {
         let method = credentials.method;
         let refused = |why| OAuthError::Client { why, challenge: method == AuthMethod::Basic };
-        let known = settings.clients.get(credentials.claim.id.as_str());
+        let known = registry.client(credentials.claim.id.as_str());
         if method == AuthMethod::None {
             // Nothing was presented that could be guessed: neither a budget nor a hash is needed.
             let public = known.filter(|client| client.authenticates_by(AuthMethod::None));
@@ -49,7 +54,7 @@ impl Desk {
             let attempt = self.throttle.begin(Pair::new(&credentials.claim.id, source), clock.instant());
             attempt.map_err(|retry_after| OAuthError::TooManyFailures { retry_after })
         };
-        let client = self.proven(settings, credentials, begin).await?;
+        let client = self.proven(registry, credentials, clock.now(), begin).await?;
         let unproven = if known.is_some() { ClientRefusal::SecretWrong } else { ClientRefusal::Unknown };
         let client = client.ok_or_else(|| refused(unproven))?;
         if !client.authenticates_by(method) {
@@ -62,19 +67,20 @@ impl Desk {
     /// has been paid for by an attempt before it runs.
     async fn proven<'a>(
         &self,
-        settings: &'a Settings,
+        registry: &'a Registry,
         credentials: &Credentials,
+        now: Time,
         begin: impl Fn() -> Result<Attempt, OAuthError>,
     ) -> Result<Option<Known<'a>>, OAuthError> {
         let attempt = begin()?;
-        let fast = || credentials.claims().find_map(|claim| self.fits_fast(settings, claim));
+        let fast = || credentials.claims().find_map(|claim| self.fits_fast(registry, claim, now));
         if let Some(client) = fast() {
             attempt.give_back();
             return Ok(Some(client));
         }
-        let Some(slow) = &settings.slow else { return Ok(None) };
+        let Some(slow) = registry.slow() else { return Ok(None) };
         // While it waits it holds no budget if nothing has been tried yet: many right requests may wait at once.
-        let tried = credentials.claims().any(|claim| has_digest(settings, claim));
+        let tried = credentials.claims().any(|claim| has_digest(registry, claim));
         let attempt = if tried {
             Some(attempt)
         } else {
@@ -86,7 +92,7 @@ impl Desk {
         // Another request may have proven the same secret in the meantime.
         let client = match fast() {
             Some(client) => Some(client),
-            None => self.fits_slowly(settings, credentials, slow, turn).await?,
+            None => self.fits_slowly(registry, credentials, slow, (turn, now)).await?,
         };
         if client.is_some() {
             attempt.give_back();
@@ -96,29 +102,30 @@ impl Desk {
 
     /// The client of the claim when one of its secrets has the right digest, or was found right by a slow hash of late.
     /// Does the same work for a client that is not there.
-    fn fits_fast<'a>(&self, settings: &'a Settings, claim: &Claim) -> Option<Known<'a>> {
+    fn fits_fast<'a>(&self, registry: &'a Registry, claim: &Claim, now: Time) -> Option<Known<'a>> {
         let presented = Digest::of(claim.secret.expose().as_bytes());
-        let client = settings.clients.get(claim.id.as_str());
+        let client = registry.client(claim.id.as_str());
         let decoy = [ClientSecret::decoy()];
-        let fits = matches_digest(client.map_or(&decoy, |client| client.secrets()), &presented);
+        let fits = matches_digest(client.map_or(&decoy, |client| client.secrets()), &presented, now);
         let client = client.filter(|_| is_sane(claim))?;
-        let remembered = || client.slow_hashes().any(|hash| self.remembered.has(hash, &claim.secret));
+        let remembered = || client.good_slow_hashes(now).any(|hash| self.remembered.has(hash, &claim.secret));
         (bool::from(fits) || remembered()).then_some(client)
     }
 
     /// The same by Argon2id: the client's hashes, and decoys up to what the dearest client costs.
     async fn fits_slowly<'a>(
         &self,
-        settings: &'a Settings,
+        registry: &'a Registry,
         credentials: &Credentials,
         slow: &Slow,
-        turn: Turn,
+        (turn, now): (Turn, Time),
     ) -> Result<Option<Known<'a>>, OAuthError> {
         let mut owners = Vec::new();
         let mut work = Vec::new();
         for claim in credentials.claims().filter(|claim| is_sane(claim)) {
-            let client = settings.clients.get(claim.id.as_str());
-            let own = client.into_iter().flat_map(|client| client.slow_hashes().map(move |hash| (Some(client), hash)));
+            let client = registry.client(claim.id.as_str());
+            let hashes = |client: Known<'a>| client.good_slow_hashes(now).map(move |hash| (Some(client), hash));
+            let own = client.into_iter().flat_map(hashes);
             for (owner, hash) in own.chain(std::iter::repeat((None, &slow.decoy))).take(slow.per_attempt) {
                 owners.push((owner, hash, &claim.secret));
                 work.push((Arc::clone(hash), claim.secret.clone()));
@@ -138,8 +145,8 @@ impl Desk {
 }
 
 /// Whether a digest of a client has been compared with this claim.
-fn has_digest(settings: &Settings, claim: &Claim) -> bool {
-    let client = settings.clients.get(claim.id.as_str());
+fn has_digest(registry: &Registry, claim: &Claim) -> bool {
+    let client = registry.client(claim.id.as_str());
     client.is_some_and(|client| client.secrets().len() > client.slow_hashes().count())
 }
 

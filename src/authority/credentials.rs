@@ -4,10 +4,14 @@ use base64_simd::{STANDARD, STANDARD_NO_PAD};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::assertion;
 use super::client::AuthMethod;
 use super::error::{ClientRefusal, OAuthError};
 use super::form::{Form, decoded};
 use crate::ground::Secret;
+
+/// RFC 7523 section 2.2.
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a request claims about its client.
 pub(super) struct Credentials {
@@ -49,7 +53,7 @@ impl Credentials {
             return credentials.agree_with(form.one("client_id"));
         }
         if assertion.is_some() {
-            return Err(OAuthError::Client { why: ClientRefusal::MethodUnsupported, challenge: false });
+            return Self::asserted(form);
         }
         let Some(id) = form.one("client_id") else {
             return Err(OAuthError::Malformed("the request names no client"));
@@ -57,6 +61,21 @@ impl Credentials {
         let method = if posted.is_some() { AuthMethod::Post } else { AuthMethod::None };
         let claim = Claim { id: id.to_owned(), secret: Secret::new(posted.unwrap_or_default()) };
         Ok(Self { method, claim, plain: None })
+    }
+
+    /// A signed statement (RFC 7523 section 2.2). The id is what it says of itself; `client_id` beside it must be the same.
+    fn asserted(form: &Form) -> Result<Self, OAuthError> {
+        let refused = |why| OAuthError::Client { why: ClientRefusal::Assertion(why), challenge: false };
+        if form.one("client_assertion_type") != Some(ASSERTION) {
+            return Err(refused("its client_assertion_type is not the one of RFC 7523"));
+        }
+        let assertion = form.one("client_assertion").ok_or_else(|| refused("it is missing"))?;
+        let id = assertion::client_id(assertion).ok_or_else(|| refused("it is not a signed token with a sub"))?;
+        if form.one("client_id").is_some_and(|named| named != id) {
+            return Err(refused("client_id is another than its sub"));
+        }
+        let claim = Claim { id, secret: Secret::new(assertion) };
+        Ok(Self { method: AuthMethod::PrivateKeyJwt, claim, plain: None })
     }
 
     /// A `client_id` in the body beside the header must be the same.

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use super::reply::unkept_json;
+use crate::store::StoreFault;
 
 /// Why there is no token. `Display` is for the log; what the client is told is less, and never contains its own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,13 @@ pub enum OAuthError {
     GrantNotAllowed,
     #[error("{0}")]
     Scope(&'static str),
+    /// The code, refresh token or password does not give anything (RFC 6749 section 5.2, `invalid_grant`). The text is for
+    /// the log: who tries learns no more.
+    #[error("{0}")]
+    Grant(&'static str),
+    /// RFC 7009 section 2.2.1.
+    #[error("this kind of token cannot be revoked here")]
+    TokenTypeUnsupported,
     /// RFC 8707 section 2, `invalid_target`.
     #[error("{0}")]
     Target(&'static str),
@@ -37,6 +45,9 @@ pub enum OAuthError {
     TooManyFailures { retry_after: Duration },
     #[error("too many requests wait for a secret to be checked")]
     Busy { retry_after: Duration },
+    /// The store failed: nothing is known, so nothing is said. Never `invalid_grant`: clients throw sessions away on that.
+    #[error("{0}")]
+    Store(String),
     /// Our own fault; the text is for the log alone.
     #[error("{0}")]
     Internal(String),
@@ -55,8 +66,14 @@ pub enum ClientRefusal {
     HeaderMalformed,
     #[error("the client is registered for another way to authenticate")]
     MethodNotRegistered,
-    #[error("client assertions are not supported")]
-    MethodUnsupported,
+    #[error("the client's assertion is not good: {0}")]
+    Assertion(&'static str),
+}
+
+impl From<StoreFault> for OAuthError {
+    fn from(fault: StoreFault) -> Self {
+        Self::Store(fault.to_string())
+    }
 }
 
 impl OAuthError {
@@ -69,8 +86,10 @@ impl OAuthError {
             Self::GrantNotAllowed => "unauthorized_client",
             Self::Scope(_) => "invalid_scope",
             Self::Target(_) => "invalid_target",
+            Self::Grant(_) => "invalid_grant",
+            Self::TokenTypeUnsupported => "unsupported_token_type",
             // Never `invalid_client`: clients throw good credentials away on that.
-            Self::TooManyFailures { .. } | Self::Busy { .. } => "temporarily_unavailable",
+            Self::TooManyFailures { .. } | Self::Busy { .. } | Self::Store(_) => "temporarily_unavailable",
             Self::Internal(_) => "server_error",
         }
     }
@@ -81,17 +100,21 @@ impl OAuthError {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyEncoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Client { .. } => StatusCode::UNAUTHORIZED,
-            Self::Malformed(_) | Self::GrantUnsupported | Self::GrantNotAllowed | Self::Scope(_) | Self::Target(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Malformed(_)
+            | Self::GrantUnsupported
+            | Self::GrantNotAllowed
+            | Self::Scope(_)
+            | Self::Grant(_)
+            | Self::TokenTypeUnsupported
+            | Self::Target(_) => StatusCode::BAD_REQUEST,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     /// One fixed sentence in the characters that RFC 6749 section 5.2 allows.
-    fn description(&self) -> &'static str {
+    pub(super) fn description(&self) -> &'static str {
         match self {
             Self::Method { .. } => "this endpoint does not take that method",
             Self::BodyTooLarge => "the body is too large",
@@ -100,8 +123,10 @@ impl OAuthError {
             Self::Client { .. } => "client authentication failed",
             Self::GrantUnsupported => "this grant type is not supported",
             Self::GrantNotAllowed => "the client is not registered for this grant type",
+            Self::Grant(_) => "the grant is not valid: it is unknown, over, revoked, used up or for another client",
+            Self::TokenTypeUnsupported => "this kind of token cannot be revoked here",
             Self::TooManyFailures { .. } => "too many failed attempts; wait before the next one",
-            Self::Busy { .. } => "the server is busy; try again in a moment",
+            Self::Busy { .. } | Self::Store(_) => "the server is busy; try again in a moment",
             Self::Internal(_) => "the server failed to handle the request",
         }
     }
@@ -123,7 +148,12 @@ impl OAuthError {
                 let seconds = u32::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
+            Self::Store(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(1));
+            }
             Self::Client { challenge: false, .. }
+            | Self::Grant(_)
+            | Self::TokenTypeUnsupported
             | Self::BodyTooLarge
             | Self::BodyEncoded
             | Self::Malformed(_)

@@ -18,11 +18,20 @@ const REPEATABLE: &[&str] = &["resource"];
 /// Decoded parameters. Those with an empty value are absent (RFC 6749 section 3.2), unknown ones are just never asked for.
 pub(super) struct Form {
     pairs: Vec<(String, String)>,
+    /// Names that came twice and may not. Empty, unless reading was lenient.
+    repeated: Vec<String>,
 }
 
 impl Form {
     /// Reads `application/x-www-form-urlencoded` and nothing else.
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, OAuthError> {
+        let form = Self::read_lenient(headers, body)?;
+        if form.repeated.is_empty() { Ok(form) } else { Err(OAuthError::Malformed("a parameter was sent twice")) }
+    }
+
+    /// The same; what came twice is noted and not yet an error. For requests of browsers, where first has to be known
+    /// whether the client may be told.
+    pub(super) fn read_lenient(headers: &HeaderMap, body: &[u8]) -> Result<Self, OAuthError> {
         if headers.contains_key(CONTENT_ENCODING) {
             return Err(OAuthError::BodyEncoded);
         }
@@ -32,18 +41,31 @@ impl Form {
         if body.len() > LARGEST {
             return Err(OAuthError::BodyTooLarge);
         }
+        Self::parse(body)
+    }
+
+    /// Reads a query like a body; lenient about repetition.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, OAuthError> {
         let mut seen = HashSet::new();
-        let mut pairs = Vec::new();
-        for piece in body.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
+        let (mut pairs, mut repeated) = (Vec::new(), Vec::new());
+        for piece in text.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             let (name, value) = decoded_pair(piece)?;
             if !seen.insert(name.clone()) && !REPEATABLE.contains(&name.as_str()) {
-                return Err(OAuthError::Malformed("a parameter was sent twice"));
+                repeated.push(name.clone());
             }
             if !value.is_empty() {
                 pairs.push((name, value));
             }
         }
-        Ok(Self { pairs })
+        Ok(Self { pairs, repeated })
+    }
+
+    pub(super) fn is_repeated(&self, name: &str) -> bool {
+        self.repeated.iter().any(|own| own == name)
+    }
+
+    pub(super) fn has_repeated(&self) -> bool {
+        !self.repeated.is_empty()
     }
 
     /// The value of a parameter.

@@ -46,6 +46,11 @@ impl Issuer {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// Scheme, host and port, as browsers name them.
+    pub(super) fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     /// The port, given or meant by the scheme.
     pub fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or_default()

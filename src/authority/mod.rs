@@ -1,33 +1,60 @@
-//! The authorization server: clients in, tokens out. Its rooms are laid for all of OAuth 2.0 and OpenID Connect; what is
-//! there today is the `client_credentials` grant, the public keys and the metadata.
+//! The authorization server: people and clients in, tokens out. OAuth 2.0 as version 2.1 has it, and OpenID Connect.
 //!
 //! In: a request to one of its endpoints, with its body. Out: a whole answer. Runs on the control plane and may wait there.
-//! Keeps no secret of a client in clear and prints none. Does not know `gate`: the gateway trusts its tokens the way it
-//! trusts anyone's, through `token`.
+//! Keeps no secret of a client or user in clear and prints none. Does not know `gate`: the gateway trusts its tokens the way
+//! it trusts anyone's, through `token`.
 
+mod account;
+mod assertion;
+mod audit;
 mod authenticate;
+mod authorize;
+mod carried;
 pub mod client;
+mod consent;
 mod credentials;
 pub mod endpoint;
 pub mod error;
 mod form;
 pub mod grant;
 mod hashing;
+mod id_token;
+mod introspect;
 pub mod issuer;
 mod jwks;
+mod login;
+mod login_throttle;
+mod logout;
 mod metadata;
 mod mint;
+mod own_token;
+pub mod page;
+mod pages;
+pub mod password;
+mod pkce;
+mod prove;
+pub mod recovery;
+pub mod redirect;
+mod refresh_token;
+pub mod registration;
+mod registry;
 mod remembered;
 mod reply;
 mod resource;
+mod revoke;
 mod rotation;
 pub mod scope;
+pub mod sealing;
 pub mod secret;
 pub mod settings;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod token;
+pub mod totp;
+pub mod upkeep;
+mod userinfo;
+mod visit;
 
 pub use client::{AuthMethod, Client, ClientParts};
 pub use endpoint::{Endpoint, Incoming};
@@ -40,75 +67,171 @@ pub use secret::ClientSecret;
 pub use settings::{Parts, Settings, SettingsFault};
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::runtime::Handle;
+use arc_swap::ArcSwap;
 
+use self::assertion::KeysOfClients;
 use self::authenticate::Desk;
 use self::hashing::Hashing;
+use self::login_throttle::LoginThrottle;
+use self::page::{Brand, Pages};
+use self::password::PasswordRules;
+use self::registry::Registry;
 use self::remembered::Remembered;
 use self::reply::PublicDocument;
-use self::rotation::Ring;
+use self::rotation::{Ring, Wanted};
+use self::sealing::Sealer;
 use self::throttle::Throttle;
-use crate::ground::{SharedClock, SharedRandom};
+use crate::ground::{SharedClock, SharedRandom, Time};
 use crate::store::SharedStore;
-use crate::token::jwt::sign::Signer;
+use crate::token::jwt::{KeySet, Signer};
+use crate::token::verifier::Context;
+
+/// What the ids of users begin with; no client's id does.
+pub const USER_ID: &str = "usr_";
+
+/// How far clocks may be apart.
+const LEEWAY: Duration = Duration::from_secs(60);
 
 /// An authorization server, ready to answer.
 pub struct Authority {
     settings: Settings,
     ring: Arc<Ring>,
+    store: SharedStore,
     desk: Arc<Desk>,
+    logins: Arc<LoginThrottle>,
+    sealer: Arc<Sealer>,
     clock: SharedClock,
     random: SharedRandom,
-    jwks: PublicDocument,
+    context: Context,
+    registry: ArcSwap<Registry>,
+    keys_of_clients: Arc<KeysOfClients>,
+    pages: Pages,
+    password_rules: PasswordRules,
     metadata: PublicDocument,
+    /// Told when something was revoked, so that the gateway hears of it at once.
+    revoked: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What is not in the settings and is needed beside them.
+pub struct Equipment {
+    pub sealer: Sealer,
+    pub brand: Brand,
+    pub password_rules: PasswordRules,
+    /// Called when something was revoked.
+    pub revoked: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Default for Equipment {
+    fn default() -> Self {
+        Self {
+            sealer: Sealer::clear(),
+            brand: Brand::default(),
+            password_rules: PasswordRules::default(),
+            revoked: Arc::new(|| {}),
+        }
+    }
+}
+
+/// Why the authority cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFault {
+    #[error(transparent)]
+    Ring(#[from] RingFault),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreFault),
 }
 
 impl Authority {
-    /// Loads the signing key from the store, or makes it at the first start. `control` runs the slow hashes.
-    pub async fn open(
-        settings: Settings,
-        store: &SharedStore,
-        clock: SharedClock,
-        random: SharedRandom,
-        control: Handle,
-    ) -> Result<Self, RingFault> {
-        let ring = Arc::new(Ring::open(store, &*clock).await?);
+    /// Loads the keys from the store, or makes them at the first start, and brings users and clients of the file in.
+    pub async fn open(settings: Settings, equipment: Equipment, context: &Context) -> Result<Self, OpenFault> {
+        let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
+        let sealer = Arc::new(equipment.sealer);
+        let kept = context.store.clients().await?;
+        let registry = Registry::new(&settings, &kept);
+        let ring = Ring::open(context, Arc::clone(&sealer), wanted(&settings, &registry)).await?;
         let (throttle, remembered) = (Throttle::new(clock.instant()), Remembered::new(&*random));
-        let desk = Arc::new(Desk::new(throttle, Hashing::new(control), remembered));
-        Ok(Self::assembled(settings, ring, desk, clock, random))
+        let desk = Arc::new(Desk::new(throttle, Hashing::new(context.control.clone()), remembered));
+        let authority = Self {
+            metadata: metadata::document(&settings),
+            pages: Pages::new(settings.issuer.path(), equipment.brand),
+            password_rules: equipment.password_rules,
+            settings,
+            ring: Arc::new(ring),
+            store: Arc::clone(&context.store),
+            desk,
+            logins: Arc::default(),
+            sealer,
+            clock,
+            random,
+            context: context.clone(),
+            registry: ArcSwap::from_pointee(registry),
+            keys_of_clients: Arc::default(),
+            revoked: equipment.revoked,
+        };
+        authority.reconcile().await?;
+        Ok(authority)
     }
 
-    /// The same authority under new settings: key and failed attempts carry over, and nothing can fail.
-    #[must_use]
-    pub fn with_settings(&self, settings: Settings) -> Self {
-        let (ring, desk) = (Arc::clone(&self.ring), Arc::clone(&self.desk));
-        Self::assembled(settings, ring, desk, Arc::clone(&self.clock), Arc::clone(&self.random))
+    /// The same authority under new settings: keys and failed attempts carry over. Users and clients that the settings name
+    /// no more lose what they hold.
+    pub async fn with_settings(&self, settings: Settings, equipment: Equipment) -> Result<Self, OpenFault> {
+        let registry = Registry::new(&settings, &self.store.clients().await?);
+        self.ring.want(wanted(&settings, &registry)).await?;
+        let next = Self {
+            metadata: metadata::document(&settings),
+            pages: Pages::new(settings.issuer.path(), equipment.brand),
+            password_rules: equipment.password_rules,
+            registry: ArcSwap::from_pointee(registry),
+            settings,
+            ring: Arc::clone(&self.ring),
+            store: Arc::clone(&self.store),
+            desk: Arc::clone(&self.desk),
+            logins: Arc::clone(&self.logins),
+            // Another key for what is kept needs a restart.
+            sealer: Arc::clone(&self.sealer),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            context: self.context.clone(),
+            keys_of_clients: Arc::clone(&self.keys_of_clients),
+            revoked: equipment.revoked,
+        };
+        next.reconcile().await?;
+        Ok(next)
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The JWK set as it is published, for whoever verifies our tokens in this process.
-    pub fn key_set_document(&self) -> String {
-        String::from_utf8_lossy(self.jwks.body()).into_owned()
+    /// The published keys, swapped whenever they change, for whoever verifies our tokens in this process.
+    pub fn key_set(&self) -> &Arc<ArcSwap<KeySet>> {
+        self.ring.key_set()
     }
 
-    /// What signs our tokens, for whoever else speaks in the authority's name (signed identity to upstreams).
-    pub fn signer(&self) -> Arc<Signer> {
-        Arc::clone(self.ring.signer())
+    /// What signs our access tokens, for whoever else speaks in the authority's name (signed identity to upstreams).
+    pub fn signer(&self) -> Result<Arc<Signer>, OAuthError> {
+        self.ring.signer(self.settings.access_tokens.algorithm)
     }
 
-    fn assembled(
-        settings: Settings,
-        ring: Arc<Ring>,
-        desk: Arc<Desk>,
-        clock: SharedClock,
-        random: SharedRandom,
-    ) -> Self {
-        let jwks = jwks::document(ring.published());
-        let metadata = metadata::document(&settings);
-        Self { settings, ring, desk, clock, random, jwks, metadata }
+    /// The moment after which no access token of now can live any more.
+    fn tokens_end(&self, now: Time) -> Time {
+        now.plus(self.settings.longest_token()).plus(LEEWAY)
     }
+
+    fn revocations_changed(&self) {
+        (self.revoked)();
+    }
+}
+
+/// The keys that are needed. RS256 is there for every client that people log in to (OpenID Connect Core section 15.1).
+fn wanted(settings: &Settings, registry: &Registry) -> Wanted {
+    let mut algorithms = vec![settings.access_tokens.algorithm];
+    for algorithm in registry.id_token_algorithms() {
+        if !algorithms.contains(&algorithm) {
+            algorithms.push(algorithm);
+        }
+    }
+    Wanted { algorithms, rotate: settings.rotate_keys, tokens_last: settings.longest_token() }
 }

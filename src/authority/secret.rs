@@ -7,7 +7,7 @@ use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::ground::{Digest, Secret};
+use crate::ground::{Digest, Secret, Time};
 
 /// A longer secret is wrong without being looked at: nobody has one, and hashing it would cost.
 pub(super) const LONGEST: usize = 1024;
@@ -20,7 +20,7 @@ const MOST: [(&str, u32); 3] = [("m", 1 << 20), ("t", 16), ("p", 16)];
 
 /// What stands in for one secret of a client. The clear text is not kept.
 #[derive(Clone)]
-pub struct ClientSecret(pub(super) Kept);
+pub struct ClientSecret(pub(super) Kept, Option<Time>);
 
 #[derive(Clone)]
 pub(super) enum Kept {
@@ -40,7 +40,7 @@ impl ClientSecret {
         if bytes.len() > LONGEST {
             return Err(format!("the secret is longer than {LONGEST} bytes"));
         }
-        Ok(Self(Kept::Digest { sha256: *Digest::of(bytes).as_bytes(), short: bytes.len() < SHORTEST_SAFE }))
+        Ok(Self(Kept::Digest { sha256: *Digest::of(bytes).as_bytes(), short: bytes.len() < SHORTEST_SAFE }, None))
     }
 
     /// From `sha256:` and 64 hexadecimal digits, or from an Argon2id hash in PHC form (`$argon2id$…`).
@@ -50,7 +50,7 @@ impl ClientSecret {
             if sha256 == *Digest::of(b"").as_bytes() {
                 return Err("that is the hash of an empty secret".into());
             }
-            return Ok(Self(Kept::Digest { sha256, short: false }));
+            return Ok(Self(Kept::Digest { sha256, short: false }, None));
         }
         if !text.starts_with("$argon2id$") {
             return Err(
@@ -69,12 +69,31 @@ impl ClientSecret {
                 ));
             }
         }
-        Ok(Self(Kept::Argon2(text.into())))
+        Ok(Self(Kept::Argon2(text.into()), None))
+    }
+
+    /// The same secret, good up to `ends` (milliseconds since 1970) alone.
+    pub(super) fn until(self, ends: Option<u64>) -> Result<Self, String> {
+        Ok(Self(self.0, ends.map(Time::from_millis)))
+    }
+
+    /// Whether it is still good.
+    pub(super) fn is_good_at(&self, now: Time) -> bool {
+        self.1.is_none_or(|ends| now < ends)
+    }
+
+    /// What it may be called in lists: eight hexadecimal digits of a hash of what is kept.
+    pub fn name(&self) -> String {
+        let digest = match &self.0 {
+            Kept::Digest { sha256, .. } => Digest::of(sha256),
+            Kept::Argon2(hash) => Digest::of(hash.as_bytes()),
+        };
+        format!("{digest:?}")
     }
 
     /// What a client that is not there is compared with.
     pub(super) fn decoy() -> Self {
-        Self(Kept::Digest { sha256: [0; 32], short: false })
+        Self(Kept::Digest { sha256: [0; 32], short: false }, None)
     }
 
     /// Clear text that is so short that it can be guessed.
@@ -97,9 +116,9 @@ impl fmt::Debug for ClientSecret {
 }
 
 /// Whether one of `secrets` has this digest; looks at all of them, in time that depends on none.
-pub(super) fn matches_digest(secrets: &[ClientSecret], presented: &Digest) -> Choice {
+pub(super) fn matches_digest(secrets: &[ClientSecret], presented: &Digest, now: Time) -> Choice {
     let mut found = Choice::from(0);
-    for secret in secrets {
+    for secret in secrets.iter().filter(|secret| secret.is_good_at(now)) {
         match &secret.0 {
             Kept::Digest { sha256, .. } => found |= sha256.ct_eq(presented.as_bytes()),
             Kept::Argon2(_) => {}

@@ -130,6 +130,7 @@ pub(crate) mod tests {
     /// Claims of a token of the issuer `corp`, for the tests of the policies.
     pub(crate) fn claims(subject: &str, client: &str, scopes: &[&str], roles: &[&str]) -> Claims {
         Claims {
+            revocable: None,
             issuer: "corp".into(),
             subject: Some(subject.into()),
             client: Some(client.into()),

@@ -165,6 +165,8 @@ impl Refusal {
                 | TokenFault::IssuerUnknown
                 | TokenFault::TypeRefused(_)
                 | TokenFault::Inactive
+                | TokenFault::Revoked
+                | TokenFault::StoreUnavailable(_)
                 | TokenFault::ProofMissing
                 | TokenFault::KeysUnavailable { .. }
                 | TokenFault::IntrospectionUnavailable { .. } => None,
@@ -273,6 +275,8 @@ fn token_reason(fault: &TokenFault) -> Reason {
         TokenFault::AudienceMismatch { .. } => Reason::AudienceMismatch,
         TokenFault::TypeRefused(_) => Reason::TokenTypeRefused,
         TokenFault::Inactive => Reason::TokenInactive,
+        TokenFault::Revoked => Reason::TokenRevoked,
+        TokenFault::StoreUnavailable(_) => Reason::StoreUnavailable,
         TokenFault::ProofMissing => Reason::ProofInvalid,
         TokenFault::KeysUnavailable { .. } => Reason::KeysUnavailable,
         TokenFault::IntrospectionUnavailable { .. } => Reason::IntrospectionUnavailable,

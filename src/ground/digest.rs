@@ -15,6 +15,11 @@ impl Digest {
         Self(out)
     }
 
+    /// A digest that was kept.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -123,6 +123,7 @@ async fn ask_authority(
     let request = Incoming {
         method: asked.parts.method,
         headers: asked.parts.headers,
+        path: asked.admitted.path.clone(),
         query: asked.admitted.query.clone(),
         body,
         client: asked.admitted.client,

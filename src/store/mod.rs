@@ -1,16 +1,27 @@
 //! What must survive a restart.
 //!
 //! Small traits by subject, each verb one atomic act of the protocol, each backend held to them by `conformance`. Speaks
-//! of keys and key sets in its own plain records; knows nobody above it. Private keys are stored as given: who wants them
-//! encrypted hands them in encrypted.
+//! of keys, clients, people and grants in its own plain records; knows nobody above it. Tokens and codes are kept as
+//! digests. Private keys are stored as given: who wants them encrypted hands them in encrypted.
 
+pub mod clients;
 #[cfg(test)]
 mod conformance;
+pub mod grants;
+pub mod keys;
 pub mod memory;
+pub mod people;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod turning;
 
+pub use clients::{Clients, KeptClient, SecretUse};
+pub use grants::{
+    AccessToken, Allowed, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Turn, Turning, Whose,
+};
+pub use keys::{KeptKeySet, Keys, SigningKey, Succession};
 pub use memory::Memory;
+pub use people::{Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User};
 #[cfg(feature = "sqlite")]
 pub use sqlite::open_sqlite;
 
@@ -27,40 +38,23 @@ pub struct StoreFault {
     pub cause: String,
 }
 
-/// A signing key of the authority.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SigningKey {
-    /// RFC 7638 thumbprint, base64url.
-    pub id: String,
-    /// JWS algorithm (RFC 7518 section 3.1): `ES256`, `RS256`.
-    pub algorithm: String,
-    /// PKCS#8 DER.
-    pub pkcs8: Vec<u8>,
-    pub made: Time,
-}
-
-/// The last good key set of an issuer, kept so that the gateway starts while the issuer is down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptKeySet {
-    /// The JWK set document as it was fetched (RFC 7517 section 5).
-    pub document: String,
-    pub fetched: Time,
+/// How far each subject has come: a number that differs when another process has changed something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    pub clients: u64,
+    pub keys: u64,
+    /// The number of the latest revocation.
+    pub revocations: u64,
 }
 
 /// Verbs run on the store's own threads; callers wait without blocking theirs.
-pub trait Store: Send + Sync + 'static {
-    /// All signing keys, oldest first.
-    fn signing_keys(&self) -> Act<'_, Vec<SigningKey>>;
+pub trait Store: Keys + Clients + People + Grants + Send + Sync + 'static {
+    /// What has changed; cheap enough to be asked several times a second.
+    fn versions(&self) -> Act<'_, Versions>;
 
-    /// Keeps `key` unless a key of its algorithm exists already, and gives the oldest of that algorithm: of two processes
-    /// that start at the same moment both get the same key.
-    fn first_signing_key(&self, key: SigningKey) -> Act<'_, SigningKey>;
-
-    /// The last good key set kept under `issuer` (the issuer's identifier and place, not its name in the file).
-    fn key_set(&self, issuer: String) -> Act<'_, Option<KeptKeySet>>;
-
-    /// Replaces the kept key set, unless the one there was fetched later.
-    fn keep_key_set(&self, issuer: String, set: KeptKeySet) -> Act<'_, ()>;
+    /// Forgets what is over at `now`: codes, sessions, grants, tokens, revocations, marks, keys. At most `most` rows of each
+    /// kind, so that no other verb waits long; gives how many went.
+    fn sweep(&self, now: Time, most: usize) -> Act<'_, usize>;
 
     /// Whether the store answers; for readiness.
     fn ping(&self) -> Act<'_, ()>;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::revoked::Revocable;
 use crate::ground::{Digest, Time};
 
 /// Facts about the bearer of one verified token. Made by `token` alone; says who, never whether.
@@ -25,6 +26,8 @@ pub struct Claims {
     pub fresh_until: Time,
     /// `jti`.
     pub id: Option<Arc<str>>,
+    /// Set for tokens of the hosted authority: what they can be revoked by.
+    pub revocable: Option<Revocable>,
     /// All claims as they came, for conditions.
     pub all: Map<String, Value>,
     /// SHA-256 of the token.

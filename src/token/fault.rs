@@ -29,11 +29,16 @@ pub enum TokenFault {
     /// Introspection says `active: false`.
     #[error("the issuer says that the token is not active")]
     Inactive,
+    /// Made here, and revoked since.
+    #[error("the token has been revoked")]
+    Revoked,
     /// Bound to a key (`cnf`), and no proof came with it.
     #[error("the token is bound to a key and came without proof of it")]
     ProofMissing,
     #[error("no usable key set of issuer `{issuer}`: {cause}")]
     KeysUnavailable { issuer: Arc<str>, cause: Arc<str> },
+    #[error("the token cannot be looked up: {0}")]
+    StoreUnavailable(Arc<str>),
     #[error("issuer `{issuer}` cannot be asked about the token: {cause}")]
     IntrospectionUnavailable { issuer: Arc<str>, cause: Arc<str> },
 }

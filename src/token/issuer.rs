@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
 
+use super::hosted::Hosted;
 use super::jwt::header::media_type;
 use super::jwt::{Algorithm, KeySet};
 use crate::ground::Secret;
@@ -33,6 +34,24 @@ pub struct IssuerSettings {
     /// How often at most unknown key ids make us fetch. Default 30 s.
     pub refetch_every: Duration,
     pub introspection: Option<IntrospectionSettings>,
+    /// Set for the hosted authority alone.
+    pub hosted: Option<HostedHere>,
+}
+
+/// The hosted authority of this process.
+#[derive(Clone)]
+pub struct HostedHere(pub Arc<Hosted>);
+
+impl PartialEq for HostedHere {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for HostedHere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HostedHere")
+    }
 }
 
 /// Where the keys of an issuer come from.
@@ -112,6 +131,7 @@ impl IssuerSettings {
             refresh_every: Duration::from_secs(300),
             refetch_every: Duration::from_secs(30),
             introspection: None,
+            hosted: None,
         }
     }
 

@@ -230,6 +230,29 @@ impl Keys {
     }
 }
 
+/// The public keys of a client that signs statements about itself. Fetched and kept like those of an issuer.
+pub struct ClientKeys(Arc<Keys>);
+
+impl ClientKeys {
+    /// `source` is a document or the address of one.
+    pub fn open(client: &str, source: KeySource, context: &Context) -> Self {
+        let settings = KeySettings {
+            name: format!("client {client}").into(),
+            url: format!("client:{client}"),
+            source,
+            stale_for: Duration::from_secs(12 * 3600),
+            refresh_every: Duration::from_secs(3600),
+            refetch_every: Duration::from_secs(30),
+        };
+        Self(Keys::open(settings, context, &Arc::default(), None))
+    }
+
+    /// Whether one of them signed `token`. Waits only when the key is not known and a fetch may bring it.
+    pub async fn check(&self, token: &Compact<'_>, header: &Header, now: Time) -> Result<(), TokenFault> {
+        self.0.check(token, header, now).await.map(drop)
+    }
+}
+
 enum Seek {
     Nothing,
     Joined,

@@ -8,15 +8,18 @@ pub mod bearer;
 pub mod cache;
 pub mod claims;
 pub mod fault;
+pub mod hosted;
 mod introspect;
 pub mod issuer;
 pub mod jwt;
-mod keyset;
+pub mod keyset;
+pub mod revoked;
 mod strict;
 pub mod verifier;
 
 pub use claims::Claims;
 pub use fault::TokenFault;
+pub use hosted::Hosted;
 pub use issuer::IssuerSettings;
 pub use verifier::{Context, Verifier};
 

@@ -20,7 +20,7 @@ use super::jwt::{Algorithm, Signer, sign};
 use super::verifier::Context;
 use crate::dial::client::{Bounds, Client};
 use crate::ground::{ManualClock, SystemRandom, Time};
-use crate::store::{Act, KeptKeySet, SigningKey, Store, StoreFault};
+use crate::store::Memory;
 
 /// 2026-01-01T00:00:00Z.
 pub(super) const NOW: u64 = 1_767_225_600;
@@ -57,7 +57,7 @@ pub(super) fn claims(issuer: &str, changes: &Value) -> Value {
 
 pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
-    pub(super) store: Arc<Shelf>,
+    pub(super) store: Arc<Memory>,
     pub(super) context: Context,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn world() -> World {
 
 pub(super) fn world_with(bounds: Bounds) -> World {
     let clock = ManualClock::at(Time::from_secs(NOW));
-    let store = Arc::new(Shelf::default());
+    let store = Arc::new(Memory::default());
     let context = Context {
         clock: clock.clone(),
         store: store.clone(),
@@ -77,40 +77,6 @@ pub(super) fn world_with(bounds: Bounds) -> World {
         random: Arc::new(SystemRandom),
     };
     World { clock, store, context }
-}
-
-/// A store that keeps key sets in memory.
-#[derive(Default)]
-pub(super) struct Shelf {
-    pub(super) sets: Mutex<HashMap<String, KeptKeySet>>,
-    /// Counts what has been kept.
-    pub(super) kept: watch::Sender<usize>,
-}
-
-impl Store for Shelf {
-    fn signing_keys(&self) -> Act<'_, Vec<SigningKey>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn first_signing_key(&self, _: SigningKey) -> Act<'_, SigningKey> {
-        Box::pin(async { Err(StoreFault { act: "keep a signing key", cause: "not here".to_owned() }) })
-    }
-
-    fn key_set(&self, issuer: String) -> Act<'_, Option<KeptKeySet>> {
-        Box::pin(async move { Ok(self.sets.lock().get(&issuer).cloned()) })
-    }
-
-    fn keep_key_set(&self, issuer: String, set: KeptKeySet) -> Act<'_, ()> {
-        Box::pin(async move {
-            self.sets.lock().insert(issuer, set);
-            self.kept.send_modify(|count| *count += 1);
-            Ok(())
-        })
-    }
-
-    fn ping(&self) -> Act<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
 }
 
 /// What the server answers at one path.

@@ -15,7 +15,7 @@ use super::jwt::header::printable;
 use super::jwt::{Compact, Header};
 pub use super::keyset::KeyStatus;
 use super::keyset::{KeySettings, Keys};
-use super::{Claims, TokenFault, bearer};
+use super::{Claims, Hosted, TokenFault, bearer, hosted};
 use crate::dial::client::Client;
 use crate::ground::{Digest, SharedClock, SharedRandom, Time};
 use crate::observe::record::TokenUse;
@@ -30,6 +30,8 @@ pub struct Verifier {
     /// The next issuer's id.
     ids: Arc<AtomicU64>,
     clock: SharedClock,
+    /// The authority that is hosted here, if one of the issuers is.
+    hosted: Option<Arc<Hosted>>,
 }
 
 /// The world as the verifier needs it. `control` is the control plane: fetches and questions run there.
@@ -93,6 +95,7 @@ impl Verifier {
             generation: previous.map_or_else(Arc::default, |it| Arc::clone(&it.generation)),
             ids: previous.map_or_else(Arc::default, |it| Arc::clone(&it.ids)),
             clock: Arc::clone(&context.clock),
+            hosted: settings.iter().find_map(|settings| settings.hosted.as_ref()).map(|here| Arc::clone(&here.0)),
         };
         let old = previous.map_or(&[][..], |it| &it.issuers);
         for settings in settings {
@@ -154,14 +157,46 @@ impl Verifier {
         let digest = Digest::of(token.as_bytes());
         let known = self.shared.lookup(&digest, now, |entry| self.holds(entry));
         if let Some(claims) = known.filter(|it| accepted.is_none_or(|names| names.contains(&it.issuer))) {
-            return Ok((claims, TokenUse::Shared));
+            return self.unless_revoked(claims).map(|claims| (claims, TokenUse::Shared));
         }
         let question = Question { token, digest, accepted, now };
         let claims = match Compact::split(token) {
             Some(compact) => self.verify_signed(&question, &compact).await?,
+            None if token.starts_with(hosted::OPAQUE) => self.look_up(&question).await?,
             None => self.introspect(&question, None).await?,
         };
+        let claims = self.unless_revoked(claims)?;
+        if let (Some(hosted), Some(revocable)) = (&self.hosted, &claims.revocable) {
+            hosted.saw(revocable);
+        }
         Ok((claims, TokenUse::Verified))
+    }
+
+    /// Whether a token that was verified before has been revoked since. To be asked whenever claims come out of a cache.
+    pub fn has_revoked(&self, claims: &Claims) -> bool {
+        match (&claims.revocable, &self.hosted) {
+            (Some(revocable), Some(hosted)) => hosted.revocations.refuse(revocable),
+            (None, _) | (Some(_), None) => false,
+        }
+    }
+
+    fn unless_revoked(&self, claims: Arc<Claims>) -> Result<Arc<Claims>, TokenFault> {
+        if self.has_revoked(&claims) { Err(TokenFault::Revoked) } else { Ok(claims) }
+    }
+
+    /// An opaque token of the hosted authority.
+    async fn look_up(&self, question: &Question<'_>) -> Result<Arc<Claims>, TokenFault> {
+        let is_ours = |issuer: &&Arc<Issuer>| issuer.settings.hosted.is_some() && question.accepts(issuer);
+        let Some(issuer) = self.issuers.iter().find(is_ours) else {
+            return self.introspect(question, None).await;
+        };
+        let Some(hosted) = &self.hosted else { return Err(TokenFault::IssuerUnknown) };
+        let all = hosted.claims(question.token, question.digest, question.now).await?;
+        let until = question.now.plus(hosted::FOUND_FOR);
+        let claims = claims::read(&issuer.settings, Origin::Signed, all, question.digest, (question.now, until))?;
+        let claims = Arc::new(claims);
+        self.shared.insert(Arc::clone(&claims), issuer.id, INTROSPECTED, question.token.len());
+        Ok(claims)
     }
 
     /// How each issuer is doing.
@@ -327,7 +362,9 @@ fn check_kind(settings: &IssuerSettings, header: &Header, all: &Map<String, Valu
 /// Of the answers of several issuers the one to report: not knowing outweighs knowing better, which outweighs `inactive`.
 fn graver(one: TokenFault, other: TokenFault) -> TokenFault {
     let weight = |fault: &TokenFault| match fault {
-        TokenFault::IntrospectionUnavailable { .. } | TokenFault::KeysUnavailable { .. } => 3,
+        TokenFault::IntrospectionUnavailable { .. }
+        | TokenFault::KeysUnavailable { .. }
+        | TokenFault::StoreUnavailable(_) => 3,
         TokenFault::IssuerUnknown | TokenFault::Malformed(_) => 0,
         TokenFault::Inactive => 1,
         TokenFault::Expired(_)
@@ -337,6 +374,7 @@ fn graver(one: TokenFault, other: TokenFault) -> TokenFault {
         | TokenFault::KeyUnknown(_)
         | TokenFault::AudienceMismatch { .. }
         | TokenFault::TypeRefused(_)
+        | TokenFault::Revoked
         | TokenFault::ProofMissing => 2,
     };
     if weight(&other) > weight(&one) { other } else { one }

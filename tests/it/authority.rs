@@ -69,5 +69,5 @@ fn a_wrong_secret_is_refused_alike_for_known_and_unknown_clients() {
         assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("invalid_client")));
     }
     let get = house.raw("GET /oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
-    assert_eq!((get.status, get.header("allow")), (405, "POST"));
+    assert_eq!((get.status, get.header("allow")), (405, "OPTIONS, POST"));
 }

@@ -10,7 +10,7 @@ use crate::config::Plan;
 use crate::config::plan::{self, AUTHORITY, Proof};
 use crate::token::Verifier;
 use crate::token::issuer::{
-    ClaimPath, ClaimPaths, ClientAuth, IntrospectionSettings, IssuerSettings, KeySource, TypeRule,
+    ClaimPath, ClaimPaths, ClientAuth, HostedHere, IntrospectionSettings, IssuerSettings, KeySource, TypeRule,
 };
 use crate::token::jwt::Algorithm;
 
@@ -23,29 +23,24 @@ pub fn open(
 ) -> anyhow::Result<Arc<Verifier>> {
     let mut settings = Vec::new();
     if let (Some(planned), Some(running)) = (&plan.authority, authority) {
-        settings.push(hosted(planned, running));
+        settings.push(hosted(planned, running, context));
     }
     for issuer in &plan.issuers {
         settings.push(foreign(issuer).map_err(|message| anyhow!("issuer `{}`: {message}", issuer.name))?);
     }
-    let context = crate::token::verifier::Context {
-        clock: Arc::clone(&context.clock),
-        store: Arc::clone(&context.store),
-        control: context.control.clone(),
-        http: context.client.clone(),
-        random: Arc::clone(&context.random),
-    };
-    let verifier = Verifier::open(settings, previous.map(|previous| &*previous.verifier), &context);
+    let verifier = Verifier::open(settings, previous.map(|previous| &*previous.verifier), &context.for_tokens());
     Ok(Arc::new(verifier))
 }
 
 /// The authority, trusted like any other issuer; its keys come by hand and not over the network.
-fn hosted(planned: &plan::Authority, running: &Authority) -> IssuerSettings {
+fn hosted(planned: &plan::Authority, running: &Authority, context: &Context) -> IssuerSettings {
     let resources = std::iter::once(&planned.resource).chain(&planned.resources);
     let audience: Vec<&str> = resources.map(|resource| resource.uri.as_str()).collect();
     let mut settings = IssuerSettings::new(AUTHORITY, Some(&planned.issuer), &audience);
-    settings.keys = Some(KeySource::Document(running.key_set_document().into()));
-    settings.algorithms = vec![Algorithm::Es256];
+    settings.keys = Some(KeySource::Local(Arc::clone(running.key_set())));
+    // Tokens of before the algorithm was changed are good until their end.
+    settings.algorithms = Algorithm::ALL.to_vec();
+    settings.hosted = Some(HostedHere(Arc::clone(&context.hosted)));
     settings
 }
 

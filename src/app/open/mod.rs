@@ -1,6 +1,6 @@
 //! Plan to snapshot: builds what needs the world, and takes over from the old snapshot what has the same name.
 
-mod authority;
+pub mod authority;
 mod issuers;
 mod routes;
 mod upstreams;
@@ -19,7 +19,7 @@ use crate::ground::{SharedClock, SharedRandom};
 use crate::observe::metrics::Metrics;
 use crate::serve::{Door, Snapshot};
 use crate::store::SharedStore;
-use crate::token::Verifier;
+use crate::token::{Hosted, Verifier};
 
 /// What outlives configurations and is needed to open one.
 #[derive(Clone)]
@@ -30,6 +30,21 @@ pub struct Context {
     pub store: SharedStore,
     pub client: Client,
     pub metrics: Arc<Metrics>,
+    /// What the gateway knows of the hosted authority's tokens.
+    pub hosted: Arc<Hosted>,
+}
+
+impl Context {
+    /// The part of it that whoever verifies tokens needs.
+    pub fn for_tokens(&self) -> crate::token::verifier::Context {
+        crate::token::verifier::Context {
+            clock: Arc::clone(&self.clock),
+            store: Arc::clone(&self.store),
+            control: self.control.clone(),
+            http: self.client.clone(),
+            random: Arc::clone(&self.random),
+        }
+    }
 }
 
 /// A configuration that runs, and the plan it was made of.

@@ -154,6 +154,15 @@ fn authority_routes(issuer: &str, context: &Context) -> anyhow::Result<Vec<(Vec<
             Endpoint::Token => "authority.token",
             Endpoint::Jwks => "authority.jwks",
             Endpoint::Metadata => "authority.metadata",
+            Endpoint::Authorize => "authority.authorize",
+            Endpoint::Introspect => "authority.introspect",
+            Endpoint::Revoke => "authority.revoke",
+            Endpoint::Userinfo => "authority.userinfo",
+            Endpoint::Logout => "authority.logout",
+            Endpoint::Login => "authority.login",
+            Endpoint::Consent => "authority.consent",
+            Endpoint::Account => "authority.account",
+            Endpoint::Assets => "authority.assets",
         };
         routes.push((
             vec![pattern],

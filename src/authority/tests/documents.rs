@@ -21,7 +21,17 @@ async fn md_05_what_the_metadata_says_is_what_the_endpoints_do() {
     assert_eq!(metadata["jwks_uri"], format!("{ISSUER}{}", path(Endpoint::Jwks)));
     for grant in metadata["grant_types_supported"].as_array().unwrap() {
         let body = format!("grant_type={}", grant.as_str().unwrap());
-        house.ask(post(body).basic("reporting", SECRET)).await.is_granted();
+        let answer = house.ask(post(body).basic("reporting", SECRET)).await;
+        assert_ne!(answer.text("error"), "unsupported_grant_type", "{grant}");
+    }
+    for (name, endpoint) in [
+        ("authorization_endpoint", Endpoint::Authorize),
+        ("userinfo_endpoint", Endpoint::Userinfo),
+        ("introspection_endpoint", Endpoint::Introspect),
+        ("revocation_endpoint", Endpoint::Revoke),
+        ("end_session_endpoint", Endpoint::Logout),
+    ] {
+        assert_eq!(metadata[name], format!("{ISSUER}{}", path(endpoint)));
     }
 }
 
@@ -49,7 +59,7 @@ async fn jw_01_the_key_set_holds_public_keys_and_nothing_else() {
     members.sort_unstable();
     assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
     assert_eq!((&keys[0]["alg"], &keys[0]["use"], &keys[0]["kty"]), (&"ES256".into(), &"sig".into(), &"EC".into()));
-    assert_eq!(serde_json::from_str::<Value>(&house.authority.key_set_document()).unwrap(), answer.body);
+    assert_eq!(serde_json::from_str::<Value>(&published(&house)).unwrap(), answer.body);
 }
 
 #[test]
@@ -63,7 +73,7 @@ fn jw_01_a_private_member_never_leaves_whatever_is_handed_in() {
 #[tokio::test]
 async fn jw_01_the_key_id_is_the_thumbprint_of_rfc_7638() {
     let house = House::open().await;
-    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&house.authority.key_set_document()).unwrap();
+    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&published(&house)).unwrap();
     let thumbprint = keys.keys[0].thumbprint(jsonwebtoken::jwk::ThumbprintHash::SHA256).unwrap();
     assert_eq!(keys.keys[0].common.key_id.as_ref(), Some(&thumbprint));
 }
@@ -85,17 +95,30 @@ async fn public_documents_are_read_and_nothing_else() {
 }
 
 #[test]
-fn md_01_the_path_of_an_issuer_goes_behind_the_well_known_part() {
-    let check = |issuer: &str, expected: [&str; 3]| {
+fn md_01_the_metadata_lies_where_either_standard_looks_for_it() {
+    let check = |issuer: &str, endpoint: Endpoint, expected: &[&str]| {
         let paths = Endpoint::paths(&Issuer::new(issuer).unwrap());
-        assert_eq!(paths.iter().map(|(_, _, path)| path.as_str()).collect::<Vec<_>>(), expected, "{issuer}");
+        let own = paths.iter().filter(|(own, _, _)| *own == endpoint);
+        assert_eq!(own.map(|(_, _, path)| path.as_str()).collect::<Vec<_>>(), expected, "{issuer}");
     };
-    let plain = ["/oauth/token", "/oauth/jwks", "/.well-known/oauth-authorization-server"];
-    check("https://as.test", plain);
-    check("https://as.test/", plain);
-    let tenant = ["/a/b/oauth/token", "/a/b/oauth/jwks", "/.well-known/oauth-authorization-server/a/b"];
-    check("https://as.test/a/b", tenant);
-    check("https://as.test/a/b/", tenant);
+    for issuer in ["https://as.test", "https://as.test/"] {
+        check(issuer, Endpoint::Token, &["/oauth/token"]);
+        let plain = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+        check(issuer, Endpoint::Metadata, &plain);
+    }
+    for issuer in ["https://as.test/a/b", "https://as.test/a/b/"] {
+        check(issuer, Endpoint::Token, &["/a/b/oauth/token"]);
+        check(issuer, Endpoint::Login, &["/a/b/login"]);
+        check(
+            issuer,
+            Endpoint::Metadata,
+            &[
+                "/.well-known/oauth-authorization-server/a/b",
+                "/.well-known/openid-configuration/a/b",
+                "/a/b/.well-known/openid-configuration",
+            ],
+        );
+    }
 }
 
 #[tokio::test]

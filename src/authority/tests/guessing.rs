@@ -112,7 +112,8 @@ async fn s43_9_a_jump_of_the_wall_clock_forgives_no_guess() {
 async fn a_reload_forgives_no_guess() {
     let mut house = House::open().await;
     exhaust(&house, "192.0.2.1").await;
-    house.authority = house.authority.with_settings(Settings::new(parts()).unwrap());
+    house.authority =
+        house.authority.with_settings(Settings::new(parts()).unwrap(), Equipment::default()).await.unwrap();
     house.ask(right("192.0.2.1")).await.is_refused(429, "temporarily_unavailable");
 }
 
@@ -162,7 +163,8 @@ async fn g_08_a_secret_that_was_right_is_good_for_its_own_hash_alone() {
     house.ask(asking("first")).await.is_granted();
     house.ask(asking("first")).await.is_granted();
     house.ask(asking("second")).await.is_refused(401, "invalid_client");
-    house.authority = house.authority.with_settings(Settings::new(with("second")).unwrap());
+    house.authority =
+        house.authority.with_settings(Settings::new(with("second")).unwrap(), Equipment::default()).await.unwrap();
     house.ask(asking("first")).await.is_refused(401, "invalid_client");
     house.ask(asking("second")).await.is_granted();
 }

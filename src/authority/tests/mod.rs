@@ -48,8 +48,7 @@ impl House {
     async fn on(store: SharedStore, parts: Parts) -> Self {
         let clock = ManualClock::at(Time::from_secs(NOW));
         let settings = Settings::new(parts).unwrap_or_else(|faults| panic!("{faults:?}"));
-        let authority =
-            Authority::open(settings, &store, clock.clone(), Arc::new(SystemRandom), Handle::current()).await.unwrap();
+        let authority = Authority::open(settings, Equipment::default(), &context(&store, &clock)).await.unwrap();
         Self { authority, clock, store }
     }
 
@@ -66,26 +65,44 @@ impl House {
     }
 }
 
+/// What the authority is given beside its settings.
+fn context(store: &SharedStore, clock: &Arc<ManualClock>) -> Context {
+    let http = crate::dial::client::Client::with_roots(rustls::RootCertStore::empty(), Default::default()).unwrap();
+    Context {
+        clock: clock.clone(),
+        store: Arc::clone(store),
+        control: Handle::current(),
+        http,
+        random: Arc::new(SystemRandom),
+    }
+}
+
 /// The file that most tests start from.
 fn parts() -> Parts {
     Parts {
-        issuer: Issuer::new(ISSUER).unwrap(),
         resource: Some(Resource::new("https://api.test").unwrap()),
-        access_tokens_for: settings::ACCESS_TOKEN_LIFETIME,
         scopes: ["read", "write", "admin"].map(|name| (scope(name), format!("Do {name}"))).into(),
         clients: vec![client(reporting())],
+        ..Parts::of(Issuer::new(ISSUER).unwrap())
     }
+}
+
+/// Signed tokens that live as long as this.
+fn lasting(span: Duration) -> settings::AccessTokens {
+    settings::AccessTokens { lasts: Some(span), ..Default::default() }
+}
+
+/// The JWK set as it is published.
+fn published(house: &House) -> String {
+    String::from_utf8(house.authority.ring.document().body().to_vec()).unwrap()
 }
 
 fn reporting() -> ClientParts {
     ClientParts {
-        id: "reporting".into(),
         secrets: vec![clear(SECRET)],
-        authentication: None,
         grants: vec![Grant::ClientCredentials],
         scopes: vec![scope("read"), scope("write")],
-        resource: None,
-        access_tokens_for: None,
+        ..ClientParts::named("reporting")
     }
 }
 
@@ -127,6 +144,7 @@ fn post(body: impl AsRef<[u8]>) -> Asking {
         incoming: Incoming {
             method: Method::POST,
             headers,
+            path: String::new(),
             query: None,
             body: Bytes::copy_from_slice(body.as_ref()),
             client: "192.0.2.1".parse().unwrap(),
@@ -213,7 +231,7 @@ impl Answer {
     /// `g_05_…` and `g_06_…`, on every answer of every test.
     fn holds_the_rules_of_every_answer(&self, endpoint: Endpoint) {
         match endpoint {
-            Endpoint::Token => {
+            Endpoint::Token | Endpoint::Introspect | Endpoint::Userinfo => {
                 assert_eq!(self.header("cache-control"), "no-store");
                 assert_eq!(self.header("pragma"), "no-cache");
                 assert_eq!(self.header("content-type"), "application/json");
@@ -223,6 +241,13 @@ impl Answer {
                 assert_eq!(self.header("access-control-allow-origin"), "*");
                 assert_eq!(self.header("access-control-allow-credentials"), "");
             }
+            Endpoint::Revoke => assert_eq!(self.header("cache-control"), "no-store"),
+            Endpoint::Authorize | Endpoint::Login | Endpoint::Consent | Endpoint::Account | Endpoint::Logout => {
+                assert_eq!(self.header("cache-control"), "no-store");
+                assert_eq!(self.header("access-control-allow-origin"), "", "no script may read a page (G-10)");
+                assert!(![307, 308].contains(&self.status), "G-12");
+            }
+            Endpoint::Assets => {}
         }
         for member in ["error", "error_description"] {
             let plain = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);

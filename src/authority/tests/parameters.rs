@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn tk_01_only_post_is_taken() {
     let house = House::open().await;
-    for method in [Method::GET, Method::HEAD, Method::PUT, Method::OPTIONS, Method::DELETE, Method::TRACE] {
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE, Method::TRACE] {
         let asking = post("grant_type=client_credentials").basic("reporting", SECRET).method(method);
         let answer = house.ask(asking).await;
         answer.is_refused(405, "invalid_request");
@@ -112,8 +112,6 @@ async fn s32_1_grants_that_are_not_there_or_not_allowed_are_refused() {
     for grant in [
         "password",
         "implicit",
-        "authorization_code",
-        "refresh_token",
         "Client_Credentials",
         "client_credentials%20",
         "urn:ietf:params:oauth:grant-type:token-exchange",
@@ -122,8 +120,10 @@ async fn s32_1_grants_that_are_not_there_or_not_allowed_are_refused() {
         let asking = post(format!("grant_type={grant}&username=a&password=b")).basic("reporting", SECRET);
         house.ask(asking).await.is_refused(400, "unsupported_grant_type");
     }
-    let asking = post("grant_type=client_credentials").basic("idle", SECRET);
-    house.ask(asking).await.is_refused(400, "unauthorized_client");
+    for grant in ["authorization_code", "refresh_token", "client_credentials"] {
+        let asking = post(format!("grant_type={grant}")).basic("idle", SECRET);
+        house.ask(asking).await.is_refused(400, "unauthorized_client");
+    }
     house.ask(post("scope=read").basic("reporting", SECRET)).await.is_refused(400, "invalid_request");
 }
 

@@ -106,7 +106,7 @@ fn all_faults_of_settings_are_found_at_once() {
     let short = ClientParts { id: "short".into(), access_tokens_for: Some(Duration::ZERO), ..reporting() };
     let mut bad = with_clients(vec![reporting(), twice, short]);
     bad.scopes.push((scope("read"), String::new()));
-    bad.access_tokens_for = Duration::from_secs(86_401);
+    bad.access_tokens = lasting(Duration::from_secs(86_401));
     let faults = Settings::new(bad).err().unwrap();
     let texts: Vec<_> = faults.iter().map(ToString::to_string).collect();
     assert_eq!(

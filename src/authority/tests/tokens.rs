@@ -9,7 +9,7 @@ use super::*;
 
 /// The claims of a token that verifies with the published keys.
 fn claims(house: &House, token: &str) -> Value {
-    let keys: JwkSet = serde_json::from_str(&house.authority.key_set_document()).unwrap();
+    let keys: JwkSet = serde_json::from_str(&published(house)).unwrap();
     let header = decode_header(token).unwrap();
     let key = DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();
     let mut rules = Validation::new(Algorithm::ES256);
@@ -89,7 +89,7 @@ async fn at_03_the_lifetime_is_the_clients_or_the_authoritys() {
         answer.body["expires_in"].clone()
     };
     let minutes = |count: u64| Duration::from_secs(count * 60);
-    assert_eq!(lifetime(Parts { access_tokens_for: minutes(5), ..parts() }).await, 300);
+    assert_eq!(lifetime(Parts { access_tokens: lasting(minutes(5)), ..parts() }).await, 300);
     let own = ClientParts { access_tokens_for: Some(minutes(60)), ..reporting() };
     assert_eq!(lifetime(with_clients(vec![own])).await, 3600);
 }
@@ -107,7 +107,7 @@ async fn any_changed_byte_breaks_the_token() {
     let house = House::open().await;
     let answer = house.token("").await;
     let token = answer.text("access_token");
-    let keys: JwkSet = serde_json::from_str(&house.authority.key_set_document()).unwrap();
+    let keys: JwkSet = serde_json::from_str(&published(&house)).unwrap();
     let key = DecodingKey::from_jwk(&keys.keys[0]).unwrap();
     let mut rules = Validation::new(Algorithm::ES256);
     (rules.validate_exp, rules.validate_aud) = (false, false);

@@ -69,6 +69,8 @@ fn key(id: &str, algorithm: &str, made: u64) -> SigningKey {
         algorithm: algorithm.to_owned(),
         pkcs8: vec![0, 1, 255, 0],
         made: Time::from_millis(made),
+        starts: Time::from_millis(made),
+        ends: None,
     }
 }
 

@@ -7,7 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::fault::in_words;
 
 /// One step per schema version, the first makes version 1. A step is never changed once released; steps are added.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE signing_key (
         position  INTEGER PRIMARY KEY,
         id        TEXT NOT NULL UNIQUE,   -- RFC 7638 thumbprint
@@ -20,7 +21,9 @@ const STEPS: &[&str] = &["
         document  TEXT NOT NULL,
         fetched   INTEGER NOT NULL        -- milliseconds since 1970
     ) STRICT;
-"];
+",
+    include_str!("schema_2.sql"),
+];
 
 /// `Port` in ASCII: says in the file's header whose it is.
 const APPLICATION: i32 = 0x506F_7274;

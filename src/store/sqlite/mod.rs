@@ -4,21 +4,31 @@
 //! its commit. Verbs never block the caller's thread: they wait in a bounded queue, and a full queue is a fault. The file
 //! holds private keys, so it is made readable for its owner alone. Several processes may have it open.
 
+mod clients;
+mod column;
 mod fault;
+mod grants;
+mod keys;
 mod migrate;
 mod open;
+mod people;
+mod reconcile;
+mod revoke;
+mod sessions;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod worker;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, params};
 
+use self::column::column;
 use self::fault::fault;
 use self::worker::Worker;
-use super::{Act, KeptKeySet, SharedStore, SigningKey, Store, StoreFault};
+use super::{Act, SharedStore, Store, StoreFault, Versions};
 use crate::ground::Time;
 
 /// Opens the store at `path` and brings its schema up to date; makes the file when there is none, but not its directory.
@@ -43,72 +53,54 @@ impl Sqlite {
 }
 
 impl Store for Sqlite {
-    fn signing_keys(&self) -> Act<'_, Vec<SigningKey>> {
-        self.reader.run("read the signing keys", signing_keys)
+    fn versions(&self) -> Act<'_, Versions> {
+        self.reader.run("read what has changed", versions)
     }
 
-    fn first_signing_key(&self, key: SigningKey) -> Act<'_, SigningKey> {
-        self.writer.run("keep a signing key", move |file| first_signing_key(file, &key))
-    }
-
-    fn key_set(&self, issuer: String) -> Act<'_, Option<KeptKeySet>> {
-        self.reader.run("read a kept key set", move |file| key_set(file, &issuer))
-    }
-
-    fn keep_key_set(&self, issuer: String, set: KeptKeySet) -> Act<'_, ()> {
-        self.writer.run("keep a key set", move |file| keep_key_set(file, &issuer, &set))
+    fn sweep(&self, now: Time, most: usize) -> Act<'_, usize> {
+        self.writer.run("forget what is over", move |file| sweep(file, now, most))
     }
 
     /// Asks the reader alone: a readiness probe must not cost a write.
     fn ping(&self) -> Act<'_, ()> {
-        self.reader.run("answer", |file| file.query_row("SELECT count(*) FROM signing_key", [], |_| Ok(())))
+        self.reader.run("answer", |file| file.query_row("SELECT count(*) FROM version", [], |_| Ok(())))
     }
 }
 
-fn signing_keys(file: &Connection) -> rusqlite::Result<Vec<SigningKey>> {
-    let mut rows = file.prepare_cached("SELECT id, algorithm, pkcs8, made FROM signing_key ORDER BY made, position")?;
-    rows.query_map([], signing_key)?.collect()
-}
-
-/// The writer runs one job after the other, and across processes SQLite's write lock does the same: whoever comes second
-/// finds the row.
-fn first_signing_key(file: &Connection, key: &SigningKey) -> rusqlite::Result<SigningKey> {
+fn versions(file: &Connection) -> rusqlite::Result<Versions> {
     file.prepare_cached(
-        "INSERT INTO signing_key (id, algorithm, pkcs8, made) SELECT ?1, ?2, ?3, ?4
-         WHERE NOT EXISTS (SELECT 1 FROM signing_key WHERE algorithm = ?2)",
+        "SELECT (SELECT number FROM version WHERE subject = 'clients'),
+                (SELECT number FROM version WHERE subject = 'keys'),
+                (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'revocation')",
     )?
-    .execute(params![key.id, key.algorithm, key.pkcs8, column(key.made)])?;
-    file.prepare_cached(
-        "SELECT id, algorithm, pkcs8, made FROM signing_key WHERE algorithm = ?1 ORDER BY made, position LIMIT 1",
-    )?
-    .query_row([&key.algorithm], signing_key)
+    .query_row([], |row| {
+        let number = |place| row.get(place).map(|number: i64| u64::try_from(number).unwrap_or(0));
+        Ok(Versions { clients: number(0)?, keys: number(1)?, revocations: number(2)? })
+    })
 }
 
-fn signing_key(row: &Row<'_>) -> rusqlite::Result<SigningKey> {
-    Ok(SigningKey { id: row.get(0)?, algorithm: row.get(1)?, pkcs8: row.get(2)?, made: time(row.get(3)?) })
+/// What goes when, each by an index on its end.
+const SWEEPS: [&str; 8] = [
+    "DELETE FROM grant_ WHERE id IN (SELECT id FROM grant_ WHERE until <= ?1 LIMIT ?2)",
+    "DELETE FROM code WHERE digest IN (SELECT digest FROM code WHERE grant_id IS NULL AND ends <= ?1 LIMIT ?2)",
+    "DELETE FROM session WHERE digest IN (SELECT digest FROM session WHERE min(idle_end, ends) <= ?1 LIMIT ?2)",
+    "DELETE FROM access_token WHERE digest IN (SELECT digest FROM access_token WHERE ends <= ?1 LIMIT ?2)",
+    "DELETE FROM finished WHERE digest IN (SELECT digest FROM finished WHERE until <= ?1 LIMIT ?2)",
+    "DELETE FROM assertion WHERE id IN (SELECT id FROM assertion WHERE until <= ?1 LIMIT ?2)",
+    "DELETE FROM revocation WHERE number IN (SELECT number FROM revocation WHERE until <= ?1 LIMIT ?2)",
+    "DELETE FROM signing_key WHERE position IN (SELECT position FROM signing_key WHERE ends <= ?1 LIMIT ?2)",
+];
+
+fn sweep(file: &Connection, now: Time, most: usize) -> rusqlite::Result<usize> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut gone = 0;
+    for sweep in SWEEPS {
+        gone += file.prepare_cached(sweep)?.execute(params![column(now), most])?;
+    }
+    Ok(gone)
 }
 
-fn key_set(file: &Connection, issuer: &str) -> rusqlite::Result<Option<KeptKeySet>> {
-    file.prepare_cached("SELECT document, fetched FROM key_set WHERE issuer = ?1")?
-        .query_row([issuer], |row| Ok(KeptKeySet { document: row.get(0)?, fetched: time(row.get(1)?) }))
-        .optional()
-}
-
-fn keep_key_set(file: &Connection, issuer: &str, set: &KeptKeySet) -> rusqlite::Result<()> {
-    file.prepare_cached(
-        "INSERT INTO key_set (issuer, document, fetched) VALUES (?1, ?2, ?3)
-         ON CONFLICT (issuer) DO UPDATE SET document = excluded.document, fetched = excluded.fetched
-         WHERE excluded.fetched >= key_set.fetched",
-    )?
-    .execute(params![issuer, set.document, column(set.fetched)])?;
-    Ok(())
-}
-
-/// SQLite's integers are signed; the end of time is far enough away either way.
-fn column(time: Time) -> i64 {
-    i64::try_from(time.millis()).unwrap_or(i64::MAX)
-}
-
-fn time(column: i64) -> Time {
-    Time::from_millis(u64::try_from(column).unwrap_or(0))
+/// Tells other processes that something of a subject has changed.
+fn changed(file: &Connection, subject: &str) -> rusqlite::Result<()> {
+    file.prepare_cached("UPDATE version SET number = number + 1 WHERE subject = ?1")?.execute([subject]).map(drop)
 }

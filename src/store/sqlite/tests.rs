@@ -8,9 +8,17 @@ use rusqlite::Connection;
 use super::fault::{in_words, unreachable};
 use super::worker::Worker;
 use super::*;
+use crate::store::{KeptKeySet, Keys as _, SigningKey};
 
 fn key(id: &str) -> SigningKey {
-    SigningKey { id: id.into(), algorithm: "ES256".into(), pkcs8: vec![1, 2, 3], made: Time::from_secs(1) }
+    SigningKey {
+        id: id.into(),
+        algorithm: "ES256".into(),
+        pkcs8: vec![1, 2, 3],
+        made: Time::from_secs(1),
+        starts: Time::from_secs(1),
+        ends: None,
+    }
 }
 
 /// Keeps a writer busy, so that what is queued behind shares one transaction.
@@ -217,7 +225,7 @@ fn a_file_that_cannot_be_the_store_is_refused_in_plain_words() {
     drop(open_sqlite(&at("newer")).unwrap());
     Connection::open(at("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
     assert!(
-        refused(&at("newer")).contains("made by a newer version of Portcullis (schema 99, this one knows up to 1)")
+        refused(&at("newer")).contains("made by a newer version of Portcullis (schema 99, this one knows up to 2)")
     );
 }
 

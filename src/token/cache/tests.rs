@@ -58,6 +58,7 @@ fn a_token_in_use_outlives_a_flood_of_others() {
 
 fn claims(token: &str, fresh_until: Time, expires: Time) -> Arc<Claims> {
     Arc::new(Claims {
+        revocable: None,
         issuer: "corp".into(),
         subject: None,
         client: None,

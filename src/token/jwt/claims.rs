@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::ground::{Digest, Time};
 use crate::token::issuer::{ClaimPath, IssuerSettings};
-use crate::token::{Claims, TokenFault};
+use crate::token::{Claims, TokenFault, hosted};
 
 /// Longest `sub`, `client_id`, `jti`, scope and role, in bytes.
 const LONGEST: usize = 512;
@@ -57,6 +57,10 @@ pub fn read(
         expires,
         fresh_until: remembered.min(until),
         id: text(all.get("jti"), "`jti` is not a short string")?,
+        revocable: match &settings.hosted {
+            Some(_) => Some(hosted::revocable(&all).ok_or(TokenFault::Malformed("a claim of our own is missing"))?),
+            None => None,
+        },
         all,
         digest,
     })

@@ -1,0 +1,81 @@
+//! What has to be done now and then: keys that rotate, clients that commands changed, rows that are over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::registry::Registry;
+use super::{Authority, OpenFault, audit};
+use crate::store::{StoreFault, Versions};
+
+/// How often other processes' changes are looked for.
+pub const LOOK: Duration = Duration::from_secs(1);
+
+/// Rows of each kind that go at once, so that no login waits for it.
+const SWEEP: usize = 500;
+
+/// What was seen at the last look.
+#[derive(Default)]
+pub struct Upkeep {
+    seen: Option<Versions>,
+    looks: u64,
+}
+
+impl Upkeep {
+    /// One round. A store that fails is told about, and the next round tries again.
+    pub async fn round(&mut self, authority: &Authority) {
+        if let Err(fault) = self.look(authority).await {
+            tracing::warn!("upkeep of the authority: {fault}");
+        }
+        self.looks += 1;
+    }
+
+    async fn look(&mut self, authority: &Authority) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let now = authority.store.versions().await?;
+        let before = self.seen.replace(now);
+        if before.is_none_or(|before| before.clients != now.clients) {
+            authority.read_clients().await?;
+        }
+        if before.is_none_or(|before| before.keys != now.keys) || authority.ring.is_due() {
+            authority.ring.refresh().await?;
+        }
+        if self.looks.is_multiple_of(60) {
+            for key in authority.ring.rotate_by_schedule().await? {
+                authority.tell(audit::keys_made(&key)).await?;
+            }
+        }
+        if self.looks.is_multiple_of(10) {
+            while authority.store.sweep(authority.clock.now(), SWEEP).await? >= SWEEP {}
+        }
+        Ok(())
+    }
+}
+
+impl Authority {
+    /// Takes over what commands have done to clients.
+    async fn read_clients(&self) -> Result<(), OpenFault> {
+        let registry = Registry::new(&self.settings, &self.store.clients().await?);
+        self.ring.want(super::wanted(&self.settings, &registry)).await?;
+        self.registry.store(Arc::new(registry));
+        Ok(())
+    }
+
+    /// Brings users and clients of the file into the store; who is not in it any more loses everything.
+    pub(super) async fn reconcile(&self) -> Result<(), StoreFault> {
+        let now = self.clock.now();
+        let end = self.tokens_end(now);
+        let clients = self.settings.clients.keys().map(ToString::to_string).collect();
+        for gone in self.store.reconcile_clients(clients, now, end).await? {
+            tracing::info!(client.id = gone, "a client left the file: what it held is revoked");
+        }
+        let report = self.store.reconcile_users(self.settings.users.clone(), now, end).await?;
+        for name in &report.conflicts {
+            tracing::error!("user `{name}` of the file is not taken: a user of this name was made by a command");
+        }
+        let (added, changed, removed) = (report.added.len(), report.changed.len(), report.removed.len());
+        if added + changed + removed > 0 {
+            tracing::info!(added, changed, removed, "users of the file were brought in");
+        }
+        self.revocations_changed();
+        Ok(())
+    }
+}

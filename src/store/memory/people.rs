@@ -1,0 +1,318 @@
+//! People in memory.
+
+use super::{Memory, Rows};
+use crate::ground::{Digest, Time};
+use crate::store::people::folded;
+use crate::store::{
+    Act, Consent, FileUser, Grant, Origin, People, Reconciled, SecondFactor, Session, Spare, User, Whose,
+};
+
+impl People for Memory {
+    fn user_named(&self, name: String) -> Act<'_, Option<User>> {
+        self.act(move |rows| rows.named(&name).cloned())
+    }
+
+    fn user(&self, id: String) -> Act<'_, Option<User>> {
+        self.act(move |rows| rows.users.get(&id).cloned())
+    }
+
+    fn users(&self) -> Act<'_, Vec<User>> {
+        self.act(|rows| {
+            let mut users: Vec<User> = rows.users.values().cloned().collect();
+            users.sort_by_key(|user| folded(&user.name));
+            users
+        })
+    }
+
+    fn add_user(&self, user: User) -> Act<'_, bool> {
+        self.act(move |rows| rows.add(user))
+    }
+
+    fn remove_user(&self, id: String, now: Time, tokens_end: Time) -> Act<'_, bool> {
+        self.act(move |rows| rows.remove(&id, now, tokens_end))
+    }
+
+    fn set_password(&self, id: String, hash: String, spare: Spare, now: Time, tokens_end: Time) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let Some(user) = rows.users.get_mut(&id) else { return false };
+            user.password = Some(hash);
+            rows.end_sessions(&id, &spare);
+            rows.revoke_grants(&Whose::User(id), now, tokens_end);
+            true
+        })
+    }
+
+    fn rehash_password(&self, id: String, old: String, new: String) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let user = rows.users.get_mut(&id).filter(|user| user.password.as_ref() == Some(&old));
+            user.map(|user| user.password = Some(new)).is_some()
+        })
+    }
+
+    fn set_profile(&self, id: String, email: Option<String>, verified: bool, profile: String) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let Some(user) = rows.users.get_mut(&id) else { return false };
+            (user.email, user.email_verified, user.profile) = (email, verified, profile);
+            true
+        })
+    }
+
+    fn set_roles(&self, id: String, roles: Vec<String>, now: Time, tokens_end: Time) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let Some(user) = rows.users.get_mut(&id) else { return false };
+            let lost = user.roles.iter().any(|role| !roles.contains(role));
+            user.roles = roles;
+            user.roles.sort_unstable();
+            if lost {
+                rows.turn_epochs(&id, now, tokens_end);
+            }
+            true
+        })
+    }
+
+    fn disable_user(&self, id: String, disabled: bool, now: Time, tokens_end: Time) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let Some(user) = rows.users.get_mut(&id) else { return false };
+            user.disabled = disabled;
+            if disabled {
+                rows.end_sessions(&id, &Spare::None);
+                rows.revoke_grants(&Whose::User(id), now, tokens_end);
+            }
+            true
+        })
+    }
+
+    fn set_second_factor(
+        &self,
+        id: String,
+        factor: Option<SecondFactor>,
+        recovery: Vec<Digest>,
+        spare: Spare,
+    ) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let Some(user) = rows.users.get_mut(&id) else { return false };
+            (user.second_factor, user.recovery) = (factor, recovery);
+            rows.end_sessions(&id, &spare);
+            true
+        })
+    }
+
+    fn set_recovery(&self, id: String, recovery: Vec<Digest>) -> Act<'_, bool> {
+        self.act(move |rows| rows.users.get_mut(&id).map(|user| user.recovery = recovery).is_some())
+    }
+
+    fn use_step(&self, id: String, step: u64) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let factor = rows.users.get_mut(&id).and_then(|user| user.second_factor.as_mut());
+            let factor = factor.filter(|factor| factor.last_step.is_none_or(|last| last < step));
+            factor.map(|factor| factor.last_step = Some(step)).is_some()
+        })
+    }
+
+    fn use_recovery(&self, id: String, code: Digest) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let Some(user) = rows.users.get_mut(&id) else { return false };
+            let before = user.recovery.len();
+            user.recovery.retain(|own| *own != code);
+            user.recovery.len() < before
+        })
+    }
+
+    fn file_password(&self, name: String) -> Act<'_, Option<String>> {
+        self.act(move |rows| {
+            let id = rows.named(&name).map(|user| user.id.clone())?;
+            rows.file_hashes.get(&id).cloned().flatten()
+        })
+    }
+
+    fn reconcile_users(&self, users: Vec<FileUser>, now: Time, tokens_end: Time) -> Act<'_, Reconciled> {
+        self.act(move |rows| rows.reconcile(users, now, tokens_end))
+    }
+
+    fn open_session(&self, session: Session, replaces: Option<Digest>, now: Time, tokens_end: Time) -> Act<'_, ()> {
+        self.act(move |rows| {
+            let replaced = replaces.and_then(|digest| rows.sessions.remove(&digest));
+            if let Some(replaced) = replaced.filter(|replaced| replaced.sid != session.sid) {
+                rows.end_session_grants(&replaced.sid, now, tokens_end);
+            }
+            rows.sessions.insert(session.digest, session);
+        })
+    }
+
+    fn session(&self, digest: Digest, now: Time) -> Act<'_, Option<(Session, User)>> {
+        self.act(move |rows| {
+            let session = rows.sessions.get(&digest).filter(|session| now < session.ends && now < session.idle_end)?;
+            let user = rows.users.get(&session.user).filter(|user| !user.disabled)?;
+            Some((session.clone(), user.clone()))
+        })
+    }
+
+    fn touch_session(&self, digest: Digest, seen: Time, idle_end: Time) -> Act<'_, ()> {
+        self.act(move |rows| {
+            if let Some(session) = rows.sessions.get_mut(&digest) {
+                session.seen = seen;
+                session.idle_end = idle_end.min(session.ends);
+            }
+        })
+    }
+
+    fn sessions(&self, user: String, now: Time) -> Act<'_, Vec<Session>> {
+        self.act(move |rows| {
+            let is_his = |session: &&Session| session.user == user && now < session.ends && now < session.idle_end;
+            let mut sessions: Vec<Session> = rows.sessions.values().filter(is_his).cloned().collect();
+            sessions.sort_by_key(|session| std::cmp::Reverse(session.seen));
+            sessions
+        })
+    }
+
+    fn end_session(&self, user: String, sid: String, now: Time, tokens_end: Time) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let before = rows.sessions.len();
+            rows.sessions.retain(|_, session| session.user != user || session.sid != sid);
+            let ended = rows.sessions.len() < before;
+            if ended {
+                rows.end_session_grants(&sid, now, tokens_end);
+            }
+            ended
+        })
+    }
+
+    fn end_sessions(&self, user: String, spare: Spare, now: Time, tokens_end: Time) -> Act<'_, usize> {
+        self.act(move |rows| {
+            let ended = rows.end_sessions(&user, &spare);
+            rows.revoke_grants(&Whose::User(user), now, tokens_end);
+            ended
+        })
+    }
+
+    fn consent(&self, user: String, client: String, resource: String) -> Act<'_, Option<Consent>> {
+        self.act(move |rows| rows.consents.get(&(user, client, resource)).cloned())
+    }
+
+    fn consents(&self, user: String) -> Act<'_, Vec<Consent>> {
+        self.act(move |rows| rows.consents.values().filter(|consent| consent.user == user).cloned().collect())
+    }
+
+    fn remember_consent(&self, consent: Consent) -> Act<'_, ()> {
+        self.act(move |rows| {
+            let key = (consent.user.clone(), consent.client.clone(), consent.resource.clone());
+            let kept = rows.consents.entry(key).or_insert_with(|| Consent { scopes: Vec::new(), ..consent.clone() });
+            kept.scopes.extend(consent.scopes);
+            kept.scopes.sort_unstable();
+            kept.scopes.dedup();
+            kept.given = consent.given;
+        })
+    }
+
+    fn withdraw_consent(&self, user: String, client: String, now: Time, tokens_end: Time) -> Act<'_, ()> {
+        self.act(move |rows| {
+            rows.consents.retain(|(owner, at, _), _| *owner != user || *at != client);
+            rows.revoke_grants(&Whose::UserAt { user, client }, now, tokens_end);
+        })
+    }
+}
+
+impl Rows {
+    fn named(&self, name: &str) -> Option<&User> {
+        let wanted = folded(name);
+        self.users.values().find(|user| folded(&user.name) == wanted)
+    }
+
+    fn add(&mut self, user: User) -> bool {
+        let taken =
+            self.named(&user.name).is_some() || self.users.contains_key(&user.id) || self.retired.contains(&user.id);
+        if !taken {
+            self.users.insert(user.id.clone(), user);
+        }
+        !taken
+    }
+
+    fn remove(&mut self, id: &str, now: Time, tokens_end: Time) -> bool {
+        if self.users.remove(id).is_none() {
+            return false;
+        }
+        self.retired.insert(id.to_owned());
+        self.file_hashes.remove(id);
+        self.end_sessions(id, &Spare::None);
+        self.revoke_grants(&Whose::User(id.to_owned()), now, tokens_end);
+        self.consents.retain(|(owner, _, _), _| owner != id);
+        true
+    }
+
+    fn end_sessions(&mut self, user: &str, spare: &Spare) -> usize {
+        let is_spared = |session: &Session| matches!(spare, Spare::Session(sid) if session.sid == *sid);
+        let before = self.sessions.len();
+        self.sessions.retain(|_, session| session.user != user || is_spared(session));
+        before - self.sessions.len()
+    }
+
+    fn end_session_grants(&mut self, sid: &str, now: Time, tokens_end: Time) {
+        let is_of = |grant: &Grant| !grant.allowed.offline && grant.allowed.session.as_deref() == Some(sid);
+        self.end_grants(is_of, now, tokens_end);
+    }
+
+    fn reconcile(&mut self, users: Vec<FileUser>, now: Time, tokens_end: Time) -> Reconciled {
+        let mut report = Reconciled::default();
+        let names: Vec<String> = users.iter().map(|user| folded(&user.name)).collect();
+        let is_named = |user: &User| names.contains(&folded(&user.name));
+        let gone: Vec<(String, String)> = self
+            .users
+            .values()
+            .filter(|user| user.origin == Origin::File && !is_named(user))
+            .map(|user| (user.id.clone(), user.name.clone()))
+            .collect();
+        for (id, name) in gone {
+            self.remove(&id, now, tokens_end);
+            report.removed.push(name);
+        }
+        for written in users {
+            self.reconcile_one(written, (now, tokens_end), &mut report);
+        }
+        report
+    }
+
+    fn reconcile_one(&mut self, written: FileUser, (now, tokens_end): (Time, Time), report: &mut Reconciled) {
+        let name = written.name.clone();
+        let before = self.named(&name).map(|user| (user.id.clone(), user.origin));
+        match before {
+            Some((_, Origin::Command)) => report.conflicts.push(name),
+            Some((id, Origin::File)) if written.id_is_written && written.id != id => {
+                self.remove(&id, now, tokens_end);
+                report.removed.push(name);
+                self.reconcile_one(written, (now, tokens_end), report);
+            }
+            Some((id, Origin::File)) => {
+                if self.update(&id, written, (now, tokens_end)) {
+                    report.changed.push(name);
+                }
+            }
+            None => {
+                self.file_hashes.insert(written.id.clone(), written.password.clone());
+                self.retired.remove(&written.id);
+                if self.add(written.into_user(now)) {
+                    report.added.push(name);
+                }
+            }
+        }
+    }
+
+    /// Whether a role was lost or another password set.
+    fn update(&mut self, id: &str, written: FileUser, (now, tokens_end): (Time, Time)) -> bool {
+        let news = self.file_hashes.insert(id.to_owned(), written.password.clone()) != Some(written.password.clone());
+        let Some(user) = self.users.get_mut(id) else { return false };
+        let lost = user.roles.iter().any(|role| !written.roles.contains(role));
+        let is_other = news && user.password != written.password;
+        (user.name, user.email, user.profile) = (written.name, written.email, written.profile);
+        user.email_verified = written.email_verified;
+        user.roles = written.roles;
+        user.roles.sort_unstable();
+        if is_other {
+            user.password = written.password;
+            self.end_sessions(id, &Spare::None);
+            self.revoke_grants(&Whose::User(id.to_owned()), now, tokens_end);
+        } else if lost {
+            self.turn_epochs(id, now, tokens_end);
+        }
+        lost || is_other
+    }
+}
