@@ -223,7 +223,7 @@ async fn confirm(store: SharedStore, mut sightings: Receiver<Sighting>) {
     }
 }
 
-fn store(plan: &Plan) -> anyhow::Result<SharedStore> {
+pub(super) fn store(plan: &Plan) -> anyhow::Result<SharedStore> {
     match &plan.store {
         #[cfg(feature = "sqlite")]
         plan::Store::Sqlite(path) => {

@@ -6,11 +6,14 @@
 mod desk;
 mod doors;
 pub mod house;
+pub mod inspect;
 mod notify;
+pub mod office;
 pub mod open;
 mod reload;
 pub mod run;
 mod shutdown;
 mod sources;
 
+pub use office::{Office, OfficeFault};
 pub use run::{Options, RunFault, run};

@@ -5,6 +5,7 @@
 //! it trusts anyone's, through `token`.
 
 mod account;
+pub mod administration;
 mod assertion;
 mod audit;
 mod authenticate;
@@ -61,7 +62,7 @@ pub use endpoint::{Endpoint, Incoming};
 pub use error::OAuthError;
 pub use grant::Grant;
 pub use issuer::{Issuer, Resource};
-pub use rotation::RingFault;
+pub use rotation::{RingFault, published};
 pub use scope::ScopeName;
 pub use secret::ClientSecret;
 pub use settings::{Parts, Settings, SettingsFault};

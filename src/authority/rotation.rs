@@ -27,7 +27,7 @@ use crate::token::verifier::Context;
 pub const LEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// The algorithm under which the key for refresh tokens and sealed texts is kept.
-const MAC: &str = "HS256";
+pub(super) const MAC: &str = "HS256";
 
 /// How long a symmetric key is good after its successor has taken over: as long as any grant may live.
 const MAC_LASTS: Duration = Duration::from_secs(400 * 24 * 3600);
@@ -138,7 +138,7 @@ impl Ring {
                 continue;
             };
             let starts = now.plus(LEAD);
-            let old_ends = starts.plus(lasts(algorithm, &wanted));
+            let old_ends = starts.plus(lasts(algorithm, wanted.tokens_last));
             let key = new_key(algorithm, (now, starts), &*self.random, &self.sealer)?;
             let id = key.id.clone();
             if self.store.succeed_signing_key(newest.id.clone(), key, Succession::Planned { old_ends }).await? {
@@ -200,13 +200,27 @@ impl MacKey {
     }
 }
 
+/// The keys that a store publishes now; an empty set before the first start. Changes nothing.
+pub async fn published(store: &SharedStore, sealer: &Sealer, clock: &dyn Clock) -> Result<KeySet, RingFault> {
+    let mut keys = store.signing_keys().await?;
+    for key in &mut keys {
+        let opened = sealer.open(&purpose(&key.id), &key.pkcs8);
+        let opened = opened.map_err(|cause| RingFault::Damaged { id: key.id.clone(), cause: cause.to_string() })?;
+        key.pkcs8 = opened.clear;
+    }
+    if keys.iter().all(|key| key.algorithm == MAC) {
+        return Ok(KeySet::default());
+    }
+    Ok(assembled(keys, clock.now())?.1)
+}
+
 fn names(wanted: &Wanted) -> impl Iterator<Item = &'static str> {
     wanted.algorithms.iter().map(|algorithm| algorithm.name()).chain([MAC])
 }
 
 /// How long a key of this algorithm is needed after it has signed for the last time.
-fn lasts(algorithm: &str, wanted: &Wanted) -> Duration {
-    if algorithm == MAC { MAC_LASTS } else { wanted.tokens_last + Duration::from_secs(300) }
+pub(super) fn lasts(algorithm: &str, tokens_last: Duration) -> Duration {
+    if algorithm == MAC { MAC_LASTS } else { tokens_last + Duration::from_secs(300) }
 }
 
 async fn make_missing(
@@ -249,7 +263,7 @@ fn purpose(id: &str) -> String {
 }
 
 /// A new key, sealed.
-fn new_key(
+pub(super) fn new_key(
     algorithm: &str,
     (made, starts): (Time, Time),
     random: &dyn Random,

@@ -82,6 +82,11 @@ impl ClientSecret {
         self.1.is_none_or(|ends| now < ends)
     }
 
+    /// Until when it is good; `None`: without an end.
+    pub fn ends(&self) -> Option<Time> {
+        self.1
+    }
+
     /// What it may be called in lists: eight hexadecimal digits of a hash of what is kept.
     pub fn name(&self) -> String {
         let digest = match &self.0 {

@@ -4,16 +4,29 @@
 //! talks to the terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this room talks to the terminal")]
 
+/// A line for whoever typed the command.
+macro_rules! say {
+    ($($part:tt)*) => { $crate::cli::terminal::line(format_args!($($part)*)) };
+}
+
 mod check;
+mod client;
+mod grant;
+mod key;
+mod office;
 mod run;
 mod schema;
+mod table;
 mod terminal;
+mod token;
+mod transfer;
+mod user;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Something was wrong with what was looked at.
 const PROBLEMS: u8 = 1;
@@ -54,10 +67,69 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration, for editors
     Schema,
+    /// Clients: programs that may ask for tokens
+    Client {
+        #[command(subcommand)]
+        command: client::Command,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Users: people who log in
+    User {
+        #[command(subcommand)]
+        command: user::Command,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Keys: what tokens are signed with
+    Key {
+        #[command(subcommand)]
+        command: key::Command,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Grants: what people have allowed
+    Grant {
+        #[command(subcommand)]
+        command: grant::Command,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Print clients and users that commands made, without clear secrets
+    Export {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Bring an export in
+    Import {
+        /// The export; `-` for standard input
+        from: PathBuf,
+        /// Only say what it would change
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Look into a token and check it against the file
+    Token {
+        #[command(subcommand)]
+        command: token::Command,
+        #[command(flatten)]
+        of: Of,
+    },
 }
 
+/// Whose store it is about.
+#[derive(Args)]
+struct Of {
+    /// The configuration
+    #[arg(long, short, global = true, default_value = "gateway.yaml")]
+    file: PathBuf,
+}
+
+/// How lists are printed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     Human,
     Json,
 }
@@ -77,5 +149,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run { file, workers, log } => run::run(file, workers.map(usize::from), log),
         Command::Check { file, no_files, format } => check::check(&file, no_files, format == Format::Json),
         Command::Schema => schema::schema(),
+        Command::Client { command, of } => client::client(command, of.file),
+        Command::User { command, of } => user::user(command, of.file),
+        Command::Key { command, of } => key::key(command, of.file),
+        Command::Grant { command, of } => grant::grant(command, of.file),
+        Command::Export { of } => transfer::export(of.file),
+        Command::Import { from, dry_run, of } => transfer::import(from, dry_run, of.file),
+        Command::Token { command, of } => token::token(command, of.file),
     }
 }

@@ -12,6 +12,12 @@ pub fn stderr_takes_color() -> bool {
     std::io::stderr().is_terminal() && color_is_welcome()
 }
 
+/// One line on standard output. Whoever reads may stop reading: `| head` is no fault of ours.
+pub fn line(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
 pub fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }

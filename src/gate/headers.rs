@@ -24,6 +24,8 @@ fn usual() -> [(HeaderName, HeaderValue); 5] {
 pub struct Dress {
     set: Vec<(HeaderName, HeaderValue)>,
     remove: Vec<HeaderName>,
+    /// What an answer says itself stays: it was made here and knows better, as pages do.
+    yields: bool,
 }
 
 impl Dress {
@@ -34,7 +36,12 @@ impl Dress {
         let mut gone: Vec<_> = [SERVER, X_POWERED_BY].into_iter().filter(|name| !own(name)).collect();
         all.extend(set);
         gone.extend(remove);
-        Self { set: all, remove: gone }
+        Self { set: all, remove: gone, yields: false }
+    }
+
+    /// The secure headers for answers that are made here: what they say themselves counts.
+    pub fn of_the_house() -> Self {
+        Self { yields: true, ..Self::new(Vec::new(), Vec::new()) }
     }
 
     /// Puts it on. HSTS only where the answer goes out by TLS: elsewhere browsers ignore it (RFC 6797 section 8.1).
@@ -43,7 +50,8 @@ impl Dress {
             headers.remove(name);
         }
         for (name, value) in &self.set {
-            if secure || *name != STRICT_TRANSPORT_SECURITY {
+            let is_said = self.yields && headers.contains_key(name);
+            if (secure || *name != STRICT_TRANSPORT_SECURITY) && !is_said {
                 headers.insert(name.clone(), value.clone());
             }
         }
@@ -82,6 +90,18 @@ mod tests {
         assert_eq!(headers[STRICT_TRANSPORT_SECURITY], "max-age=31536000");
         assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert!(!headers.contains_key(SERVER) && !headers.contains_key(X_POWERED_BY));
+    }
+
+    #[test]
+    fn a_page_of_the_house_keeps_its_own_policy_and_gets_what_it_lacks() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'"));
+        Dress::of_the_house().put_on(true, &mut headers);
+        assert_eq!(headers[CONTENT_SECURITY_POLICY], "default-src 'self'");
+        assert_eq!(
+            (headers[X_FRAME_OPTIONS].as_bytes(), headers[REFERRER_POLICY].as_bytes()),
+            (&b"DENY"[..], &b"no-referrer"[..])
+        );
     }
 
     #[test]

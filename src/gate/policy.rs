@@ -72,6 +72,11 @@ impl Policy {
         }
     }
 
+    /// For what is answered in this house: open, because it judges its callers itself, and dressed where it is not already.
+    pub fn of_the_house() -> Self {
+        Self { dress: Dress::of_the_house(), ..Self::bare() }
+    }
+
     /// Judges a WebSocket handshake of a web page. Browsers send cookies along and ask nobody first, so the route's list of
     /// origins is all that keeps other pages out.
     pub fn check_upgrade(&self, head: &Head<'_>) -> Result<(), Refusal> {

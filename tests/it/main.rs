@@ -8,6 +8,7 @@
 
 mod support;
 
+mod administration;
 mod architecture;
 mod authority;
 mod command_line;

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use arc_swap::ArcSwap;
 
 use super::{Context, Opened};
 use crate::authority::Authority;
 use crate::config::Plan;
 use crate::config::plan::{self, AUTHORITY, Proof};
-use crate::token::Verifier;
 use crate::token::issuer::{
     ClaimPath, ClaimPaths, ClientAuth, HostedHere, IntrospectionSettings, IssuerSettings, KeySource, TypeRule,
 };
-use crate::token::jwt::Algorithm;
+use crate::token::jwt::{Algorithm, KeySet};
+use crate::token::{Hosted, Verifier};
 
 /// Issuers that are unchanged keep their keys and their verified tokens.
 pub fn open(
@@ -23,24 +24,29 @@ pub fn open(
 ) -> anyhow::Result<Arc<Verifier>> {
     let mut settings = Vec::new();
     if let (Some(planned), Some(running)) = (&plan.authority, authority) {
-        settings.push(hosted(planned, running, context));
+        settings.push(hosted(planned, Arc::clone(running.key_set()), &context.hosted));
     }
-    for issuer in &plan.issuers {
-        settings.push(foreign(issuer).map_err(|message| anyhow!("issuer `{}`: {message}", issuer.name))?);
-    }
+    settings.extend(foreign_ones(plan)?);
     let verifier = Verifier::open(settings, previous.map(|previous| &*previous.verifier), &context.for_tokens());
     Ok(Arc::new(verifier))
 }
 
+/// The issuers besides the authority.
+pub fn foreign_ones(plan: &Plan) -> anyhow::Result<Vec<IssuerSettings>> {
+    let told =
+        |issuer: &plan::Issuer| foreign(issuer).map_err(|message| anyhow!("issuer `{}`: {message}", issuer.name));
+    plan.issuers.iter().map(told).collect()
+}
+
 /// The authority, trusted like any other issuer; its keys come by hand and not over the network.
-fn hosted(planned: &plan::Authority, running: &Authority, context: &Context) -> IssuerSettings {
+pub fn hosted(planned: &plan::Authority, keys: Arc<ArcSwap<KeySet>>, here: &Arc<Hosted>) -> IssuerSettings {
     let resources = std::iter::once(&planned.resource).chain(&planned.resources);
     let audience: Vec<&str> = resources.map(|resource| resource.uri.as_str()).collect();
     let mut settings = IssuerSettings::new(AUTHORITY, Some(&planned.issuer), &audience);
-    settings.keys = Some(KeySource::Local(Arc::clone(running.key_set())));
+    settings.keys = Some(KeySource::Local(keys));
     // Tokens of before the algorithm was changed are good until their end.
     settings.algorithms = Algorithm::ALL.to_vec();
-    settings.hosted = Some(HostedHere(Arc::clone(&context.hosted)));
+    settings.hosted = Some(HostedHere(Arc::clone(here)));
     settings
 }
 

@@ -1,7 +1,7 @@
 //! Plan to snapshot: builds what needs the world, and takes over from the old snapshot what has the same name.
 
 pub mod authority;
-mod issuers;
+pub mod issuers;
 mod routes;
 mod upstreams;
 

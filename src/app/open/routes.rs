@@ -167,7 +167,7 @@ fn authority_routes(issuer: &str, context: &Context) -> anyhow::Result<Vec<(Vec<
         routes.push((
             vec![pattern],
             Route {
-                policy: Policy::bare(),
+                policy: Policy::of_the_house(),
                 destination: Destination::Authority(endpoint),
                 series: context.metrics.route(name),
                 forward_token: false,

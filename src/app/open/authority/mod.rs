@@ -9,6 +9,7 @@ pub use identity::identity_signer;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use arc_swap::ArcSwap;
 
 use super::{Context, Opened};
 use crate::authority::client::TokenFormat;
@@ -18,15 +19,17 @@ use crate::authority::scope::Role;
 use crate::authority::sealing::Sealer;
 use crate::authority::settings::{AccessTokens, RefreshTokens, ResourceParts, Sessions};
 use crate::authority::upkeep::{LOOK, Upkeep};
-use crate::authority::{Authority, Equipment, Issuer, Parts, Resource, ScopeName, Settings};
+use crate::authority::{Authority, Equipment, Issuer, Parts, Resource, ScopeName, Settings, published};
 use crate::config::Plan;
 use crate::config::plan::authority as plan;
-use crate::token::jwt::Algorithm;
+use crate::ground::{Random, SystemClock};
+use crate::store::SharedStore;
+use crate::token::jwt::{Algorithm, KeySet};
 
 /// Opens it, or gives the running one new settings: its keys and its count of wrong guesses carry over.
 pub async fn open(plan: &Plan, previous: Option<&Opened>, context: &Context) -> anyhow::Result<Option<Arc<Authority>>> {
     let Some(planned) = &plan.authority else { return Ok(None) };
-    let settings = settings(planned, context).await?;
+    let settings = settings(planned, &context.store, &*context.random).await?;
     let equipment = equipment(planned, context)?;
     if let Some(running) = previous.and_then(|previous| previous.authority.as_ref()) {
         let next = running.with_settings(settings, equipment).await;
@@ -50,7 +53,8 @@ pub async fn keep_up(house: std::sync::Weak<crate::app::house::House>) {
     }
 }
 
-async fn settings(planned: &plan::Authority, context: &Context) -> anyhow::Result<Settings> {
+/// What the authority is told. Looks into the store for hashes of passwords that the file gives in clear.
+pub async fn settings(planned: &plan::Authority, store: &SharedStore, random: &dyn Random) -> anyhow::Result<Settings> {
     let mut parts = Parts::of(Issuer::new(&planned.issuer).map_err(text)?);
     parts.resource = Some(Resource::new(&planned.resource.uri).map_err(text)?);
     parts.resources =
@@ -73,34 +77,45 @@ async fn settings(planned: &plan::Authority, context: &Context) -> anyhow::Resul
     let role = |role: &plan::Role| anyhow::Ok(Role { name: role.name.clone(), scopes: names(&role.scopes)? });
     parts.roles = planned.roles.iter().map(role).collect::<Result<_, _>>()?;
     parts.clients = planned.clients.iter().map(client::client).collect::<Result<_, _>>()?;
-    parts.users = people::users(&planned.users, context).await?;
+    parts.users = people::users(&planned.users, store, random).await?;
     Settings::new(parts)
         .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
 }
 
 fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equipment> {
     let revocations = Arc::clone(&context.hosted.revocations);
-    let sealer = match &planned.keys.encryption {
-        Some(secret) => Sealer::with(secret).map_err(text).context("`keys.encryption`")?,
-        None => Sealer::clear(),
-    };
     let look = &planned.pages;
     let brand = BrandParts {
         title: look.title.clone(),
         colour: look.colour.map(|colour| colour.to_string()),
         logo: look.logo.as_ref().map(|logo| (logo.file.contents.to_vec(), logo.kind.media_type())),
     };
-    let rules = &planned.passwords;
-    let least = |characters: u32| usize::try_from(characters).unwrap_or(usize::MAX);
     Ok(Equipment {
-        sealer,
+        sealer: sealer(planned)?,
         brand: Brand::new(brand).map_err(text)?,
-        password_rules: PasswordRules {
-            min: least(rules.min),
-            min_with_second_factor: least(rules.min_with_second_factor),
-        },
+        password_rules: password_rules(planned),
         revoked: Arc::new(move || revocations.kick()),
     })
+}
+
+/// The keys that the authority of a store publishes, for whoever looks at tokens without running it.
+pub async fn published_keys(planned: &plan::Authority, store: &SharedStore) -> anyhow::Result<Arc<ArcSwap<KeySet>>> {
+    let keys = published(store, &sealer(planned)?, &SystemClock).await;
+    Ok(Arc::new(ArcSwap::from_pointee(keys.context("the authority's keys")?)))
+}
+
+/// What seals private keys and second factors in the store.
+pub fn sealer(planned: &plan::Authority) -> anyhow::Result<Sealer> {
+    match &planned.keys.encryption {
+        Some(secret) => Sealer::with(secret).map_err(text).context("`keys.encryption`"),
+        None => Ok(Sealer::clear()),
+    }
+}
+
+pub fn password_rules(planned: &plan::Authority) -> PasswordRules {
+    let least = |characters: u32| usize::try_from(characters).unwrap_or(usize::MAX);
+    let rules = &planned.passwords;
+    PasswordRules { min: least(rules.min), min_with_second_factor: least(rules.min_with_second_factor) }
 }
 
 fn resource(planned: &plan::Resource) -> anyhow::Result<ResourceParts> {

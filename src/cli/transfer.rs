@@ -1,0 +1,47 @@
+//! `portcullis export` and `portcullis import`: clients and users on their way to another store.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::office;
+use crate::authority::administration::{Export, Refused};
+
+/// Prints everything that commands made: sorted, without clear secrets, the same for the same store.
+pub fn export(file: PathBuf) -> ExitCode {
+    office::run(&file, async |office| {
+        let (export, left_out) = office.administration.export().await?;
+        let text = serde_json::to_string_pretty(&export);
+        say!("{}", text.map_err(|cause| Refused::Wish(format!("the export cannot be written: {cause}")))?);
+        for what in left_out {
+            eprintln!("left out: {what}");
+        }
+        Ok(())
+    })
+}
+
+/// Brings an export in, or says what that would change.
+pub fn import(from: PathBuf, dry_run: bool, file: PathBuf) -> ExitCode {
+    office::run(&file, async |office| {
+        let export: Export = serde_json::from_str(&text(&from)?)
+            .map_err(|cause| Refused::Wish(format!("`{}` is not an export: {cause}", from.display())))?;
+        for change in office.administration.import(&export, dry_run).await? {
+            say!("{change}");
+        }
+        if dry_run {
+            eprintln!("nothing was changed (--dry-run)");
+        }
+        Ok(())
+    })
+}
+
+fn text(from: &PathBuf) -> Result<String, Refused> {
+    let mut text = String::new();
+    let read = if from.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(from).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map_err(|cause| Refused::Wish(format!("`{}` cannot be read: {cause}", from.display())))?;
+    Ok(text)
+}
