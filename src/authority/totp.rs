@@ -54,6 +54,12 @@ pub fn check(secret: &[u8], code: &str, now: Time, last: Option<u64>) -> Option<
     found
 }
 
+/// The code that an app shows at `now`.
+#[cfg(test)]
+pub(super) fn code(secret: &[u8], now: Time) -> String {
+    at(secret, now.secs() / PERIOD)
+}
+
 /// The code of a time step (RFC 4226 section 5.3).
 fn at(secret: &[u8], step: u64) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
