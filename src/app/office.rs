@@ -39,6 +39,7 @@ impl Office {
             settings: authority::settings(planned, &store, &SystemRandom).await?,
             sealer: Arc::new(authority::sealer(planned)?),
             password_rules: authority::password_rules(planned),
+            audit: authority::audit(planned)?,
             store: Arc::clone(&store),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),

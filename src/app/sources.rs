@@ -33,6 +33,16 @@ fn collect(house: &House, samples: &mut Samples) {
             samples.add(&family::INTROSPECTIONS, &[name, "bad"], asked.failures as f64);
         }
     }
+    if let Some(authority) = &opened.authority {
+        for (event, count) in authority.events() {
+            samples.add(&family::AUTHORITY_EVENTS, &[event], count as f64);
+        }
+        samples.add(&family::AUDIT_FAILURES, &[], authority.audit_failures() as f64);
+        let revoked = house.context.hosted.revocations.status(house.context.clock.now());
+        samples.add(&family::REVOCATIONS, &[], revoked.entries as f64);
+        samples.add(&family::REVOCATIONS_AGE, &[], revoked.age.as_secs_f64());
+        samples.add(&family::REVOCATIONS_FAILURES, &[], revoked.failures as f64);
+    }
     samples.add(&family::TOKEN_CACHE_ENTRIES, &["shared"], opened.verifier.remembered() as f64);
     for upstream in opened.upstreams.values() {
         for server in &upstream.servers {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::{info, warn};
 
@@ -11,45 +12,26 @@ use super::error::OAuthError;
 use super::grant::Grant;
 use super::token::{Seen, Tokens};
 use crate::ground::Digest;
-use crate::store::GrantId;
-
-/// Something worth telling: a dotted word, and what it is about.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Event {
-    pub name: &'static str,
-    pub subject: String,
-    pub client: String,
-    pub grant: String,
-    pub session: String,
-    pub token: String,
-    pub scope: String,
-    pub source: Option<IpAddr>,
-    pub request_id: String,
-    /// Somebody may be doing harm.
-    pub is_alarming: bool,
-}
-
-fn event(name: &'static str) -> Event {
-    Event { name, ..Event::default() }
-}
+use crate::observe::audit::{Audit, Event, NAMES};
+use crate::store::{GrantId, Reconciled};
 
 fn by(name: &'static str, subject: &str, incoming: &Incoming) -> Event {
     Event {
         subject: subject.to_owned(),
-        source: Some(incoming.client),
+        source: incoming.client.to_string(),
         request_id: incoming.request_id.to_string(),
-        ..event(name)
+        ..Event::named(name)
     }
 }
 
 /// A code came a second time; everything that came of it is revoked.
 pub(super) fn code_replayed(client: &str, subject: &str, grant: GrantId) -> Event {
-    Event { is_alarming: true, ..grant_event("code.replayed", client, subject, grant) }
+    grant_event("code.replayed", client, subject, grant)
 }
 
 /// A refresh token came after its successor was in use; its grant is revoked.
 pub(super) fn refresh_replayed(client: &str, subject: &str, grant: GrantId) -> Event {
-    Event { is_alarming: true, ..grant_event("refresh.replayed", client, subject, grant) }
+    grant_event("refresh.replayed", client, subject, grant)
 }
 
 pub(super) fn grant_revoked(client: &str, subject: &str, grant: GrantId) -> Event {
@@ -57,7 +39,7 @@ pub(super) fn grant_revoked(client: &str, subject: &str, grant: GrantId) -> Even
 }
 
 pub(super) fn token_revoked(client: &str, subject: &str, token: &str) -> Event {
-    Event { client: client.into(), subject: subject.into(), token: token.into(), ..event("token.revoked") }
+    Event { client: client.into(), subject: subject.into(), id: token.into(), ..Event::named("token.revoked") }
 }
 
 pub(super) fn login_ok(subject: &str, method: &'static str, incoming: &Incoming) -> Event {
@@ -71,27 +53,27 @@ pub(super) fn login_ok(subject: &str, method: &'static str, incoming: &Incoming)
 
 /// The name may be a password in the wrong field, so only its digest is told.
 pub(super) fn login_failed(name: &str, incoming: &Incoming) -> Event {
-    Event { is_alarming: true, ..by("login.failed", &masked(name), incoming) }
+    by("login.failed", &masked(name), incoming)
 }
 
 pub(super) fn second_factor_failed(subject: &str, incoming: &Incoming) -> Event {
-    Event { is_alarming: true, ..by("login.second_factor_failed", subject, incoming) }
+    by("login.second_factor_failed", subject, incoming)
 }
 
 pub(super) fn throttled(name: &str, source: IpAddr) -> Event {
-    Event { subject: masked(name), source: Some(source), is_alarming: true, ..event("login.throttled") }
+    Event { subject: masked(name), source: source.to_string(), ..Event::named("login.throttled") }
 }
 
 pub(super) fn consent_given(subject: &str, client: &str, scope: &str) -> Event {
-    Event { subject: subject.into(), client: client.into(), scope: scope.into(), ..event("consent.given") }
+    Event { subject: subject.into(), client: client.into(), scope: scope.into(), ..Event::named("consent.given") }
 }
 
 pub(super) fn consent_denied(subject: &str, client: &str) -> Event {
-    Event { subject: subject.into(), client: client.into(), ..event("consent.denied") }
+    Event { subject: subject.into(), client: client.into(), ..Event::named("consent.denied") }
 }
 
 pub(super) fn consent_withdrawn(subject: &str, client: &str) -> Event {
-    Event { subject: subject.into(), client: client.into(), ..event("consent.withdrawn") }
+    Event { subject: subject.into(), client: client.into(), ..Event::named("consent.withdrawn") }
 }
 
 pub(super) fn logout(subject: &str, sid: &str, incoming: &Incoming) -> Event {
@@ -119,11 +101,26 @@ pub(super) fn recovery_codes_made(subject: &str, incoming: &Incoming) -> Event {
 }
 
 pub(super) fn keys_made(id: &str) -> Event {
-    Event { token: id.into(), ..event("key.made") }
+    Event { id: id.into(), detail: "by schedule".into(), ..Event::named("key.made") }
+}
+
+/// Users and clients of the file were brought in.
+pub(super) fn file_read(report: &Reconciled, clients_gone: &[String]) -> Event {
+    let part = |what: &str, names: &[String]| {
+        if names.is_empty() { None } else { Some(format!("{what} {}", names.join(" "))) }
+    };
+    let parts = [
+        part("users added:", &report.added),
+        part("users changed:", &report.changed),
+        part("users gone:", &report.removed),
+        part("clients gone:", clients_gone),
+    ];
+    let detail = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Event { detail, ..Event::named("file.read") }
 }
 
 fn grant_event(name: &'static str, client: &str, subject: &str, grant: GrantId) -> Event {
-    Event { client: client.into(), subject: subject.into(), grant: written(grant), ..event(name) }
+    Event { client: client.into(), subject: subject.into(), grant: written(grant), ..Event::named(name) }
 }
 
 fn masked(name: &str) -> String {
@@ -140,62 +137,99 @@ fn written(grant: GrantId) -> String {
 
 impl Authority {
     /// Tells the audit log. An act is acknowledged only when this has succeeded.
-    #[allow(clippy::unused_async, reason = "a writer may have to wait for its disk")]
     pub(super) async fn tell(&self, event: Event) -> Result<(), OAuthError> {
-        let Event { name, subject, client, grant, session, token, scope, source, request_id, is_alarming } = event;
-        let source = source.map(|source| source.to_string()).unwrap_or_default();
-        if is_alarming {
-            warn!(
-                target: "portcullis::audit",
-                {
-                    subject, client.id = client, grant.id = grant, session.id = session, token.id = token, scope,
-                    client.address = source, request.id = request_id
-                },
-                "{name}"
-            );
-        } else {
-            info!(
-                target: "portcullis::audit",
-                {
-                    subject, client.id = client, grant.id = grant, session.id = session, token.id = token, scope,
-                    client.address = source, request.id = request_id
-                },
-                "{name}"
-            );
-        }
-        Ok(())
+        self.told.count(event.event);
+        let Some(audit) = &self.audit else { return Ok(()) };
+        audit.write(event).await.map_err(|fault| OAuthError::Store(fault.to_string()))
     }
 
-    /// One line per request to the token endpoint: who got what, or why not. Never a secret, never a token.
-    #[allow(clippy::unused_async, reason = "a writer may have to wait for its disk")]
+    /// The same for the token endpoint, and a line in the log of events: who got what, or why not. Never a secret, never a
+    /// token.
     pub(super) async fn tell_of_token(
         &self,
         request: &Incoming,
         seen: &Seen,
         result: &Result<Tokens, OAuthError>,
     ) -> Result<(), OAuthError> {
-        let (request_id, source) = (&*request.request_id, request.client);
-        let client = seen.client.as_deref().unwrap_or_default();
         let grant = seen.grant.map_or("", Grant::name);
+        let client = seen.client.clone().unwrap_or_default();
         match result {
-            Ok(tokens) => info!(
-                target: "portcullis::audit",
-                {
-                    request.id = request_id, client.id = client, client.address = %source, grant.name = grant,
-                    outcome = "granted", token.id = tokens.access.id, scope = tokens.access.scope,
-                    subject = tokens.subject, grant.id = tokens.family.map(written).unwrap_or_default(),
-                    repeated = tokens.repeated
-                },
-                "access token issued"
-            ),
-            Err(error) => tell_refusal("access token", request, seen, error),
+            Ok(tokens) => {
+                info!(
+                    target: "portcullis::audit",
+                    {
+                        request.id = &*request.request_id, client.id = client, client.address = %request.client,
+                        grant.name = grant, outcome = "granted", token.id = tokens.access.id,
+                        scope = tokens.access.scope
+                    },
+                    "access token issued"
+                );
+                let name = match (seen.grant, tokens.repeated) {
+                    (Some(Grant::RefreshToken), true) => "token.repeated",
+                    (Some(Grant::RefreshToken), false) => "token.refreshed",
+                    (_, _) => "token.issued",
+                };
+                self.tell(Event {
+                    client,
+                    grant: tokens.family.map(written).unwrap_or_default(),
+                    id: tokens.access.id.clone(),
+                    scope: tokens.access.scope.clone(),
+                    detail: grant.to_owned(),
+                    ..by(name, &tokens.subject, request)
+                })
+                .await
+            }
+            Err(error) => {
+                tell_refusal("access token", request, seen, error);
+                let name = match error {
+                    OAuthError::Client { .. } | OAuthError::TooManyFailures { .. } => "client.failed",
+                    // The store, or this log, may be what failed: the answer is the same either way.
+                    OAuthError::Store(_) => return Ok(()),
+                    _ => "token.refused",
+                };
+                let detail = format!("{grant} {}: {error}", error.code());
+                self.tell(Event { client, detail: detail.trim_start().to_owned(), ..by(name, "", request) }).await
+            }
         }
-        Ok(())
     }
 
-    /// The same for an endpoint that refused.
+    /// A line in the log of events for another endpoint that refused.
     pub(super) fn refused(&self, what: &'static str, request: &Incoming, seen: &Seen, error: &OAuthError) {
+        self.told.count(if matches!(error, OAuthError::Client { .. }) { "client.failed" } else { "token.refused" });
         tell_refusal(what, request, seen, error);
+    }
+
+    /// How often each event has happened; for metrics.
+    pub fn events(&self) -> Vec<(&'static str, u64)> {
+        self.told.all()
+    }
+
+    /// Groups of events that the audit log has not taken; for metrics.
+    pub fn audit_failures(&self) -> u64 {
+        self.audit.as_ref().map_or(0, Audit::failures)
+    }
+}
+
+/// How often each event has happened.
+pub(super) struct Told(Vec<AtomicU64>);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(NAMES.iter().map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Told {
+    fn count(&self, event: &str) {
+        let place = NAMES.iter().position(|(name, _)| *name == event);
+        if let Some(count) = place.and_then(|place| self.0.get(place)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn all(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
+        NAMES.iter().map(|(name, _)| *name).zip(counts).collect()
     }
 }
 

@@ -85,6 +85,7 @@ use self::rotation::{Ring, Wanted};
 use self::sealing::Sealer;
 use self::throttle::Throttle;
 use crate::ground::{SharedClock, SharedRandom, Time};
+use crate::observe::Audit;
 use crate::store::SharedStore;
 use crate::token::jwt::{KeySet, Signer};
 use crate::token::verifier::Context;
@@ -111,6 +112,8 @@ pub struct Authority {
     pages: Pages,
     password_rules: PasswordRules,
     metadata: PublicDocument,
+    audit: Option<Audit>,
+    told: Arc<audit::Told>,
     /// Told when something was revoked, so that the gateway hears of it at once.
     revoked: Arc<dyn Fn() + Send + Sync>,
 }
@@ -120,6 +123,8 @@ pub struct Equipment {
     pub sealer: Sealer,
     pub brand: Brand,
     pub password_rules: PasswordRules,
+    /// Where everything that is done is told; `None` for tests alone.
+    pub audit: Option<Audit>,
     /// Called when something was revoked.
     pub revoked: Arc<dyn Fn() + Send + Sync>,
 }
@@ -130,6 +135,7 @@ impl Default for Equipment {
             sealer: Sealer::clear(),
             brand: Brand::default(),
             password_rules: PasswordRules::default(),
+            audit: None,
             revoked: Arc::new(|| {}),
         }
     }
@@ -142,6 +148,8 @@ pub enum OpenFault {
     Ring(#[from] RingFault),
     #[error(transparent)]
     Store(#[from] crate::store::StoreFault),
+    #[error(transparent)]
+    Audit(#[from] OAuthError),
 }
 
 impl Authority {
@@ -169,6 +177,8 @@ impl Authority {
             context: context.clone(),
             registry: ArcSwap::from_pointee(registry),
             keys_of_clients: Arc::default(),
+            audit: equipment.audit,
+            told: Arc::default(),
             revoked: equipment.revoked,
         };
         authority.reconcile().await?;
@@ -196,6 +206,9 @@ impl Authority {
             random: Arc::clone(&self.random),
             context: self.context.clone(),
             keys_of_clients: Arc::clone(&self.keys_of_clients),
+            // The file that is open stays open; another name needs a restart.
+            audit: self.audit.clone().or(equipment.audit),
+            told: Arc::clone(&self.told),
             revoked: equipment.revoked,
         };
         next.reconcile().await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::registry::Registry;
 use super::{Authority, OpenFault, audit};
-use crate::store::{StoreFault, Versions};
+use crate::store::Versions;
 
 /// How often other processes' changes are looked for.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -60,11 +60,12 @@ impl Authority {
     }
 
     /// Brings users and clients of the file into the store; who is not in it any more loses everything.
-    pub(super) async fn reconcile(&self) -> Result<(), StoreFault> {
+    pub(super) async fn reconcile(&self) -> Result<(), OpenFault> {
         let now = self.clock.now();
         let end = self.tokens_end(now);
         let clients = self.settings.clients.keys().map(ToString::to_string).collect();
-        for gone in self.store.reconcile_clients(clients, now, end).await? {
+        let gone = self.store.reconcile_clients(clients, now, end).await?;
+        for gone in &gone {
             tracing::info!(client.id = gone, "a client left the file: what it held is revoked");
         }
         let report = self.store.reconcile_users(self.settings.users.clone(), now, end).await?;
@@ -72,8 +73,9 @@ impl Authority {
             tracing::error!("user `{name}` of the file is not taken: a user of this name was made by a command");
         }
         let (added, changed, removed) = (report.added.len(), report.changed.len(), report.removed.len());
-        if added + changed + removed > 0 {
+        if added + changed + removed + gone.len() > 0 {
             tracing::info!(added, changed, removed, "users of the file were brought in");
+            self.tell(audit::file_read(&report, &gone)).await?;
         }
         self.revocations_changed();
         Ok(())

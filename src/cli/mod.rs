@@ -9,6 +9,7 @@ macro_rules! say {
     ($($part:tt)*) => { $crate::cli::terminal::line(format_args!($($part)*)) };
 }
 
+mod audit;
 mod check;
 mod client;
 mod grant;
@@ -110,6 +111,13 @@ enum Command {
         #[command(flatten)]
         of: Of,
     },
+    /// The log of who did what
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+        #[command(flatten)]
+        of: Of,
+    },
     /// Look into a token and check it against the file
     Token {
         #[command(subcommand)]
@@ -155,6 +163,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Grant { command, of } => grant::grant(command, of.file),
         Command::Export { of } => transfer::export(of.file),
         Command::Import { from, dry_run, of } => transfer::import(from, dry_run, of.file),
+        Command::Audit { command, of } => audit::audit(command, &of.file),
         Command::Token { command, of } => token::token(command, of.file),
     }
 }

@@ -32,6 +32,7 @@ where
                 ExitCode::from(PROBLEMS)
             }
             Err(Refused::Store(fault)) => could_not_run(&fault.to_string()),
+            Err(Refused::Audit(fault)) => could_not_run(&format!("it is done, but {fault}")),
         }
     })
 }

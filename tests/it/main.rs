@@ -10,6 +10,7 @@ mod support;
 
 mod administration;
 mod architecture;
+mod audit;
 mod authority;
 mod command_line;
 mod life;

@@ -59,6 +59,7 @@ impl Administration {
         if !self.store.add_client(row).await? {
             return Err(wish(format!("there is a client `{id}` already; `client rotate` gives it a new secret")));
         }
+        self.tell("admin.client", id, "added").await?;
         Ok(secret)
     }
 
@@ -83,6 +84,7 @@ impl Administration {
         if !self.store.change_client(id.to_owned(), row.registration, registration.write()?).await? {
             return Err(wish(format!("client `{id}` was changed by somebody else at the same moment; try again")));
         }
+        self.tell("admin.client", id, "has a new secret").await?;
         Ok(secret)
     }
 
@@ -91,14 +93,14 @@ impl Administration {
         self.kept_client(id).await?;
         let now = self.clock.now();
         self.store.disable_client(id.to_owned(), disabled, now, self.tokens_end(now)).await?;
-        Ok(())
+        self.tell("admin.client", id, if disabled { "disabled" } else { "enabled" }).await
     }
 
     pub async fn remove_client(&self, id: &str) -> Result<(), Refused> {
         self.kept_client(id).await?;
         let now = self.clock.now();
         self.store.remove_client(id.to_owned(), now, self.tokens_end(now)).await?;
-        Ok(())
+        self.tell("admin.client", id, "removed").await
     }
 
     /// All clients, those of the file among them, by id.

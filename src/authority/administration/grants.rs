@@ -55,7 +55,10 @@ impl Administration {
         let whose = self.whose(id, user, client).await?;
         let whose = whose.ok_or_else(|| wish("say which: an id, `--user NAME` or `--client ID`"))?;
         let now = self.clock.now();
-        Ok(self.store.revoke_grants(whose, now, self.tokens_end(now)).await?)
+        let detail = format!("revoked: {}", [id, user, client].into_iter().flatten().collect::<Vec<_>>().join(" "));
+        let count = self.store.revoke_grants(whose, now, self.tokens_end(now)).await?;
+        self.tell("admin.grant", "", format!("{detail}; {count} grants")).await?;
+        Ok(count)
     }
 
     async fn whose(

@@ -70,6 +70,8 @@ impl Administration {
             if !self.store.succeed_signing_key(newest.id.clone(), key.clone(), succession).await? {
                 return Err(wish("somebody else has made a key at the same moment; look at `key list`"));
             }
+            let how = if emergency { "by command, at once" } else { "by command" };
+            self.tell("key.made", &key.id, how).await?;
             let (id, algorithm) = (key.id, key.algorithm);
             made.push(KeyLine { id, algorithm, made: now, starts, ends: None, signs: emergency });
         }

@@ -21,6 +21,7 @@ use super::password::PasswordRules;
 use super::sealing::Sealer;
 use super::settings::Settings;
 use crate::ground::{SharedClock, SharedRandom, Time};
+use crate::observe::audit::{Audit, AuditFault, Event};
 use crate::store::{SharedStore, StoreFault};
 
 /// Everything that an operator's command needs.
@@ -31,6 +32,8 @@ pub struct Administration {
     pub password_rules: PasswordRules,
     pub clock: SharedClock,
     pub random: SharedRandom,
+    /// Where everything that is changed is told.
+    pub audit: Audit,
 }
 
 /// Why something was not done.
@@ -41,6 +44,9 @@ pub enum Refused {
     Wish(String),
     #[error(transparent)]
     Store(#[from] StoreFault),
+    /// Done, and not told: the log has to be mended.
+    #[error(transparent)]
+    Audit(#[from] AuditFault),
 }
 
 impl From<String> for Refused {
@@ -52,6 +58,19 @@ impl From<String> for Refused {
 impl Administration {
     fn tokens_end(&self, now: Time) -> Time {
         now.plus(self.settings.longest_token()).plus(super::LEEWAY)
+    }
+}
+
+impl Administration {
+    /// Tells what a command has done, and to whom.
+    async fn tell(&self, event: &'static str, about: &str, detail: impl Into<String>) -> Result<(), Refused> {
+        let (mut told, detail) = (Event::named(event), detail.into());
+        match event {
+            "admin.client" => told.client = about.to_owned(),
+            "key.made" => told.id = about.to_owned(),
+            _ => told.subject = about.to_owned(),
+        }
+        Ok(self.audit.write(Event { detail, source: "command line".into(), ..told }).await?)
     }
 }
 

@@ -128,6 +128,10 @@ impl Administration {
                 None => unchanged += 1,
             }
         }
+        if !dry_run && !changes.is_empty() {
+            let detail: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            self.tell("admin.import", "", detail.join("; ")).await?;
+        }
         changes.push(Change::Unchanged(unchanged));
         Ok(changes)
     }

@@ -73,6 +73,7 @@ impl Administration {
         if !self.store.add_user(user).await? {
             return Err(wish(format!("there is a user `{name}` already")));
         }
+        self.tell("admin.user", &id, "added").await?;
         Ok(id)
     }
 
@@ -86,8 +87,8 @@ impl Administration {
         self.fit(&password, &user.name, user.email.as_deref(), user.second_factor.is_some())?;
         let hash = self.hashed(password).await?;
         let now = self.clock.now();
-        self.store.set_password(user.id, hash, Spare::None, now, self.tokens_end(now)).await?;
-        Ok(())
+        self.store.set_password(user.id.clone(), hash, Spare::None, now, self.tokens_end(now)).await?;
+        self.tell("admin.user", &user.id, "has a new password").await
     }
 
     pub async fn set_roles(&self, name: &str, roles: Vec<String>) -> Result<(), Refused> {
@@ -97,16 +98,17 @@ impl Administration {
         }
         self.known_roles(&roles)?;
         let now = self.clock.now();
-        self.store.set_roles(user.id, roles, now, self.tokens_end(now)).await?;
-        Ok(())
+        let detail = format!("roles: {} -> {}", user.roles.join(" "), roles.join(" "));
+        self.store.set_roles(user.id.clone(), roles, now, self.tokens_end(now)).await?;
+        self.tell("admin.user", &user.id, detail).await
     }
 
     /// Disabling ends sessions and grants.
     pub async fn disable_user(&self, name: &str, disabled: bool) -> Result<(), Refused> {
         let user = self.named(name).await?;
         let now = self.clock.now();
-        self.store.disable_user(user.id, disabled, now, self.tokens_end(now)).await?;
-        Ok(())
+        self.store.disable_user(user.id.clone(), disabled, now, self.tokens_end(now)).await?;
+        self.tell("admin.user", &user.id, if disabled { "disabled" } else { "enabled" }).await
     }
 
     pub async fn remove_user(&self, name: &str) -> Result<(), Refused> {
@@ -115,8 +117,8 @@ impl Administration {
             return Err(wish(format!("user `{name}` stands in the file: take the entry out there")));
         }
         let now = self.clock.now();
-        self.store.remove_user(user.id, now, self.tokens_end(now)).await?;
-        Ok(())
+        self.store.remove_user(user.id.clone(), now, self.tokens_end(now)).await?;
+        self.tell("admin.user", &user.id, "removed").await
     }
 
     /// Takes the second factor away: for who has lost both device and recovery codes.
@@ -125,8 +127,8 @@ impl Administration {
         if user.second_factor.is_none() {
             return Err(wish(format!("user `{name}` has no second factor")));
         }
-        self.store.set_second_factor(user.id, None, Vec::new(), Spare::None).await?;
-        Ok(())
+        self.store.set_second_factor(user.id.clone(), None, Vec::new(), Spare::None).await?;
+        self.tell("admin.user", &user.id, "second factor removed").await
     }
 
     pub(super) async fn named(&self, name: &str) -> Result<User, Refused> {

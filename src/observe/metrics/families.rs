@@ -64,6 +64,16 @@ families! {
         "Fetches of an issuer's key set.";
     INTROSPECTIONS "portcullis_introspections_total" Counter ["issuer", "result"]
         "Questions asked of an issuer about opaque tokens.";
+    AUTHORITY_EVENTS "portcullis_authority_events_total" Counter ["event"]
+        "What the hosted authority did or refused, by the events of its audit log.";
+    AUDIT_FAILURES "portcullis_audit_failures_total" Counter []
+        "Groups of events that the audit log has not taken; what they told of was refused.";
+    REVOCATIONS "portcullis_revocations" Gauge []
+        "Tokens, grants and clients that the gateway refuses though their signature is good.";
+    REVOCATIONS_AGE "portcullis_revocations_age_seconds" Gauge []
+        "Since the revocations were last read from the store.";
+    REVOCATIONS_FAILURES "portcullis_revocations_read_failures_total" Counter []
+        "Times that the revocations could not be read from the store.";
     TOKEN_CACHE_ENTRIES "portcullis_token_cache_entries" Gauge ["cache"]
         "Entries of the token cache that the workers share.";
     LIMIT_KEYS "portcullis_limit_keys" Gauge ["route", "limit"]

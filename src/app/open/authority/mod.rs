@@ -23,6 +23,8 @@ use crate::authority::{Authority, Equipment, Issuer, Parts, Resource, ScopeName,
 use crate::config::Plan;
 use crate::config::plan::authority as plan;
 use crate::ground::{Random, SystemClock};
+use crate::observe::Audit;
+use crate::observe::audit::AuditSettings;
 use crate::store::SharedStore;
 use crate::token::jwt::{Algorithm, KeySet};
 
@@ -30,11 +32,12 @@ use crate::token::jwt::{Algorithm, KeySet};
 pub async fn open(plan: &Plan, previous: Option<&Opened>, context: &Context) -> anyhow::Result<Option<Arc<Authority>>> {
     let Some(planned) = &plan.authority else { return Ok(None) };
     let settings = settings(planned, &context.store, &*context.random).await?;
-    let equipment = equipment(planned, context)?;
+    let mut equipment = equipment(planned, context)?;
     if let Some(running) = previous.and_then(|previous| previous.authority.as_ref()) {
         let next = running.with_settings(settings, equipment).await;
         return Ok(Some(Arc::new(next.context("the authority")?)));
     }
+    equipment.audit = Some(audit(planned)?);
     let opened = Authority::open(settings, equipment, &context.for_tokens()).await;
     Ok(Some(Arc::new(opened.context("the authority")?)))
 }
@@ -94,6 +97,7 @@ fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equ
         sealer: sealer(planned)?,
         brand: Brand::new(brand).map_err(text)?,
         password_rules: password_rules(planned),
+        audit: None,
         revoked: Arc::new(move || revocations.kick()),
     })
 }
@@ -102,6 +106,13 @@ fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equ
 pub async fn published_keys(planned: &plan::Authority, store: &SharedStore) -> anyhow::Result<Arc<ArcSwap<KeySet>>> {
     let keys = published(store, &sealer(planned)?, &SystemClock).await;
     Ok(Arc::new(ArcSwap::from_pointee(keys.context("the authority's keys")?)))
+}
+
+/// The audit log that the file names.
+pub fn audit(planned: &plan::Authority) -> anyhow::Result<Audit> {
+    let settings = AuditSettings::new(planned.audit.file.clone(), planned.audit.keep);
+    let opened = Audit::open(settings, Arc::new(SystemClock));
+    opened.with_context(|| format!("`authority.audit.file` {}", planned.audit.file.display()))
 }
 
 /// What seals private keys and second factors in the store.

@@ -1,0 +1,302 @@
+//! Writes the chain: one thread per process, in groups, under a lock that other processes take too.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Event;
+use super::chain::{self, Line, START};
+use super::verify::segments;
+use crate::ground::{SharedClock, Time};
+
+/// Events that may wait for the disk.
+const QUEUE: usize = 4096;
+/// Events that are written at once.
+const GROUP: usize = 256;
+/// How far back the last line is looked for; no line is longer.
+const TAIL: u64 = 64 * 1024;
+/// How long a written line may be missing on the disk itself.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// Where the log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    pub file: PathBuf,
+    /// How long full files are kept.
+    pub keep: Duration,
+    /// Bytes after which a file is full.
+    pub full: u64,
+}
+
+impl AuditSettings {
+    /// Files of 64 MiB.
+    pub fn new(file: PathBuf, keep: Duration) -> Self {
+        Self { file, keep, full: 64 << 20 }
+    }
+}
+
+/// The disk has not taken an event: what it tells of must not be done.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the audit log cannot be written: {0}")]
+pub struct AuditFault(Arc<str>);
+
+/// The way to the log.
+#[derive(Clone)]
+pub struct Audit {
+    queue: mpsc::Sender<Entry>,
+    clock: SharedClock,
+    failures: Arc<AtomicU64>,
+}
+
+struct Entry {
+    at: Time,
+    fields: String,
+    done: oneshot::Sender<Result<(), AuditFault>>,
+}
+
+impl Audit {
+    /// Opens or makes the file and starts the thread that writes it; the thread ends when the last `Audit` has gone and
+    /// everything is written.
+    pub fn open(settings: AuditSettings, clock: SharedClock) -> Result<Self, AuditFault> {
+        let failures = Arc::new(AtomicU64::new(0));
+        let mut log = Log::open(settings).map_err(|cause| fault(&cause))?;
+        log.mend(&*clock).map_err(|cause| fault(&cause))?;
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let (counted, hands) = (Arc::clone(&failures), Arc::clone(&clock));
+        let thread = std::thread::Builder::new().name("audit".into());
+        thread.spawn(move || log.run(entries, &counted, &*hands)).map_err(|cause| fault(&cause))?;
+        Ok(Self { queue, clock, failures })
+    }
+
+    /// Resolves when the event has been handed to the operating system.
+    pub async fn write(&self, event: Event) -> Result<(), AuditFault> {
+        let fields = serde_json::to_string(&event.bounded()).map_err(|cause| AuditFault(cause.to_string().into()))?;
+        let (done, answer) = oneshot::channel();
+        let gone = || AuditFault("its thread has ended".into());
+        let entry = Entry { at: self.clock.now(), fields, done };
+        self.queue.send(entry).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Groups that the disk has not taken.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+}
+
+/// The open file and where its chain stands.
+struct Log {
+    settings: AuditSettings,
+    file: File,
+    /// The length of the file after our last write.
+    length: u64,
+    number: u64,
+    hash: String,
+    failing: bool,
+}
+
+impl Log {
+    fn open(settings: AuditSettings) -> io::Result<Self> {
+        let file = opened(&settings.file)?;
+        let mut log = Self { settings, file, length: 0, number: 0, hash: START.to_owned(), failing: false };
+        log.catch_up()?;
+        Ok(log)
+    }
+
+    fn run(mut self, mut entries: mpsc::Receiver<Entry>, failures: &AtomicU64, clock: &dyn crate::ground::Clock) {
+        let mut synced = clock.instant();
+        while let Some(first) = entries.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = entries.try_recv()
+            {
+                group.push(next);
+            }
+            let written = self.write(&group);
+            if written.is_ok() && clock.instant().saturating_duration_since(synced) >= SYNC {
+                let _ = self.file.sync_data();
+                synced = clock.instant();
+            }
+            self.tell(&written, failures);
+            let answer = written.map_err(|cause| fault(&cause));
+            for entry in group {
+                let _ = entry.done.send(answer.clone());
+            }
+        }
+        let _ = self.file.sync_data();
+    }
+
+    fn tell(&mut self, written: &io::Result<()>, failures: &AtomicU64) {
+        match written {
+            Ok(()) if self.failing => {
+                self.failing = false;
+                tracing::info!("the audit log is written again");
+            }
+            Ok(()) => {}
+            Err(cause) => {
+                failures.fetch_add(1, Ordering::Relaxed);
+                if !self.failing {
+                    self.failing = true;
+                    tracing::error!("the audit log cannot be written, so nothing is done that belongs in it: {cause}");
+                }
+            }
+        }
+    }
+
+    /// Writes a group behind what is there, whoever wrote that; all of it or nothing.
+    fn write(&mut self, group: &[Entry]) -> io::Result<()> {
+        self.locked(|log| {
+            let at = group.first().map_or(Time::default(), |entry| entry.at);
+            log.rotate(at)?;
+            let entries: Vec<(Time, &str)> = group.iter().map(|entry| (entry.at, entry.fields.as_str())).collect();
+            log.append(&entries)
+        })
+    }
+
+    /// After a loss of power the last line may be half there: it is cut off, and that is told.
+    fn mend(&mut self, clock: &dyn crate::ground::Clock) -> io::Result<()> {
+        let now = clock.now();
+        self.locked(|log| {
+            let torn = log.torn()?;
+            if torn == 0 {
+                return Ok(());
+            }
+            log.file.set_len(log.length.saturating_sub(torn))?;
+            // Looks again: what was cut off may have looked like a line.
+            log.length = 0;
+            log.catch_up()?;
+            let event = Event { detail: format!("{torn} bytes"), ..Event::named("audit.torn") };
+            let fields = serde_json::to_string(&event).unwrap_or_default();
+            log.append(&[(now, &fields)])
+        })
+    }
+
+    /// Works while no other process does, on the file that stands under the name now.
+    fn locked(&mut self, work: impl FnOnce(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        self.file.lock()?;
+        while !is_same(&self.file, &self.settings.file) {
+            // Somebody else has found it full and begun a new one.
+            let file = opened(&self.settings.file)?;
+            file.lock()?;
+            self.file = file;
+            self.length = 0;
+        }
+        let done = self.catch_up().and_then(|()| work(self));
+        if done.is_err() {
+            // A part of a line must not stay: the next one would continue it.
+            let _ = self.file.set_len(self.length);
+        }
+        let unlocked = self.file.unlock();
+        done.and(unlocked)
+    }
+
+    fn append(&mut self, entries: &[(Time, &str)]) -> io::Result<()> {
+        let (mut text, mut number, mut hash) = (String::new(), self.number, self.hash.clone());
+        for (at, fields) in entries {
+            number += 1;
+            let (line, own) = chain::line(number, *at, fields, &hash);
+            text.push_str(&line);
+            hash = own;
+        }
+        self.file.seek(SeekFrom::Start(self.length))?;
+        self.file.write_all(text.as_bytes())?;
+        (self.number, self.hash) = (number, hash);
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    /// Takes over what others have written since.
+    fn catch_up(&mut self) -> io::Result<()> {
+        let length = self.file.metadata()?.len();
+        if length == self.length && length > 0 {
+            return Ok(());
+        }
+        self.length = length;
+        let tail = self.tail()?;
+        let last = tail.lines().rfind(|line| Line::read(line).is_some());
+        if let Some((line, text)) = last.and_then(|text| Some((Line::read(text)?, text))) {
+            self.hash = line.hash.to_owned();
+            self.number = chain::number(text).unwrap_or(self.number);
+        }
+        Ok(())
+    }
+
+    /// How many bytes stand behind the last whole line.
+    fn torn(&mut self) -> io::Result<u64> {
+        let tail = self.tail()?;
+        let whole = tail.rfind('\n').map_or(0, |end| end + 1);
+        Ok((tail.len() - whole) as u64)
+    }
+
+    fn tail(&mut self) -> io::Result<String> {
+        let from = self.length.saturating_sub(TAIL);
+        self.file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        (&self.file).take(self.length - from).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Begins a new file when this one is full; its first line goes on with the chain. Too old ones go.
+    fn rotate(&mut self, now: Time) -> io::Result<()> {
+        if self.length < self.settings.full {
+            return Ok(());
+        }
+        let name = moved(&self.settings.file, now);
+        std::fs::rename(&self.settings.file, name)?;
+        let file = opened(&self.settings.file)?;
+        file.lock()?;
+        (self.file, self.length) = (file, 0);
+        for old in segments(&self.settings.file)? {
+            if old != self.settings.file && is_older(&old, now, self.settings.keep) {
+                std::fs::remove_file(old)?;
+            }
+        }
+        let fields = serde_json::to_string(&Event::named("audit.begun")).unwrap_or_default();
+        self.append(&[(now, &fields)])
+    }
+}
+
+/// Readable and writable for its owner alone.
+fn opened(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let (Ok(own), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    (own.dev(), own.ino()) == (there.dev(), there.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// `audit.jsonl.20261125T104200.123Z`: sorts by age.
+fn moved(path: &Path, now: Time) -> PathBuf {
+    let millis = i64::try_from(now.millis()).unwrap_or(0);
+    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", at.strftime("%Y%m%dT%H%M%S%.3fZ")));
+    PathBuf::from(name)
+}
+
+fn is_older(path: &Path, now: Time, keep: Duration) -> bool {
+    let limit = moved(Path::new(""), now.minus(keep));
+    let stamp = path.to_string_lossy().rsplit_once(".20").map(|(_, stamp)| format!(".20{stamp}"));
+    stamp.is_some_and(|stamp| stamp.as_str() < limit.to_string_lossy().as_ref())
+}
+
+fn fault(cause: &io::Error) -> AuditFault {
+    AuditFault(cause.to_string().into())
+}
