@@ -1,7 +1,10 @@
 //! Is the client who it says it is?
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::client::{AuthMethod, Client};
 use super::credentials::{Claim, Credentials};
@@ -12,9 +15,12 @@ use super::remembered::Remembered;
 use super::secret::{ClientSecret, LONGEST, matches_argon2, matches_digest};
 use super::throttle::{Attempt, Pair, Throttle};
 use crate::ground::{Clock, Digest, Time};
+use crate::store::SecretUse;
 
 /// What authentication needs. Outlives reloads, so that a reload is no fresh start for whoever guesses.
 pub(super) struct Desk {
+    /// When each secret was last right, as far as the store does not know it yet.
+    uses: Mutex<HashMap<(Arc<str>, String), Time>>,
     throttle: Throttle,
     hashing: Hashing,
     remembered: Remembered,
@@ -25,7 +31,18 @@ type Known<'a> = &'a Arc<Client>;
 
 impl Desk {
     pub(super) fn new(throttle: Throttle, hashing: Hashing, remembered: Remembered) -> Self {
-        Self { throttle, hashing, remembered }
+        Self { uses: Mutex::default(), throttle, hashing, remembered }
+    }
+
+    /// What is to be told to the store of the use of secrets; it is forgotten here.
+    pub(super) fn take_uses(&self) -> Vec<SecretUse> {
+        let uses = std::mem::take(&mut *self.uses.lock());
+        let told = |((client, secret), used): ((Arc<str>, String), Time)| SecretUse {
+            client: client.to_string(),
+            secret,
+            used,
+        };
+        uses.into_iter().map(told).collect()
     }
 
     /// Where slow hashes run.
@@ -57,10 +74,21 @@ impl Desk {
         let client = self.proven(registry, credentials, clock.now(), begin).await?;
         let unproven = if known.is_some() { ClientRefusal::SecretWrong } else { ClientRefusal::Unknown };
         let client = client.ok_or_else(|| refused(unproven))?;
+        self.note_use(client, credentials, clock.now());
         if !client.authenticates_by(method) {
             return Err(refused(ClientRefusal::MethodNotRegistered));
         }
         Ok(client)
+    }
+
+    /// Notes which of its secrets was right. A slow one is known by its client having no other.
+    fn note_use(&self, client: &Arc<Client>, credentials: &Credentials, now: Time) {
+        let presented = Digest::of(credentials.claim.secret.expose().as_bytes());
+        let own = |secret: &&ClientSecret| bool::from(matches_digest(std::slice::from_ref(*secret), &presented, now));
+        let secret = client.secrets().iter().find(own).or_else(|| client.secrets().last());
+        if let Some(secret) = secret {
+            self.uses.lock().insert((Arc::clone(client.id()), secret.name()), now);
+        }
     }
 
     /// The client that the secret belongs to: fast checks first, then, where some client needs it, the slow one. Each check

@@ -44,6 +44,10 @@ impl Upkeep {
             }
         }
         if self.looks.is_multiple_of(10) {
+            let uses = authority.desk.take_uses();
+            if !uses.is_empty() {
+                authority.store.secrets_used(uses).await?;
+            }
             while authority.store.sweep(authority.clock.now(), SWEEP).await? >= SWEEP {}
         }
         Ok(())

@@ -13,6 +13,8 @@ pub struct BrandParts {
     pub colour: Option<String>,
     /// Bytes of the picture and its media type.
     pub logo: Option<(Vec<u8>, &'static str)>,
+    /// Texts in place of ours, by name; `de:name` for one language alone.
+    pub texts: Vec<(String, String)>,
 }
 
 /// A checked look.
@@ -21,6 +23,7 @@ pub struct Brand {
     title: String,
     colour: Colour,
     logo: Option<(Vec<u8>, &'static str)>,
+    texts: Vec<(String, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +55,15 @@ impl Brand {
             Some(text) => Colour::read(text).ok_or_else(|| format!("`{text}` is not a colour; write `#rrggbb`"))?,
             None => Colour(0x20, 0x50, 0x80),
         };
-        Ok(Self { title: parts.title.unwrap_or_else(|| "Portcullis".into()), colour, logo: parts.logo })
+        for (name, text) in &parts.texts {
+            super::check_text(name, text)?;
+        }
+        let title = parts.title.unwrap_or_else(|| "Portcullis".into());
+        Ok(Self { title, colour, logo: parts.logo, texts: parts.texts })
+    }
+
+    pub(super) fn texts(&self) -> &[(String, String)] {
+        &self.texts
     }
 
     pub(super) fn title(&self) -> &str {
@@ -62,7 +73,7 @@ impl Brand {
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { title: "Portcullis".into(), colour: Colour(0x20, 0x50, 0x80), logo: None }
+        Self { title: "Portcullis".into(), colour: Colour(0x20, 0x50, 0x80), logo: None, texts: Vec::new() }
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) use headers::Framing;
 pub use look::{Brand, BrandParts};
 pub(super) use views::{Account, AccountApplication, AccountSession, Choose, Consent, ConsentScope, Login, Setup};
 pub(super) use words::Words;
+pub use words::check_text;
 
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ pub(super) struct Plain<'a> {
 impl Pages {
     pub(super) fn new(prefix: &str, brand: Brand) -> Self {
         let look = Look::new(prefix, &brand);
-        Self { prefix: prefix.to_owned(), brand, look, catalogue: Arc::new(Catalogue::built_in()) }
+        let catalogue = Catalogue::with(brand.texts());
+        Self { prefix: prefix.to_owned(), brand, look, catalogue: Arc::new(catalogue) }
     }
 
     pub(super) fn title(&self) -> &str {

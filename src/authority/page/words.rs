@@ -28,6 +28,31 @@ impl Catalogue {
         Self { languages: vec![("en".to_owned(), read(ENGLISH)), ("de".to_owned(), read(GERMAN))] }
     }
 
+    /// The same with an operator's texts in place of ours: `name` for every language, `de:name` for one, which may be new.
+    pub(in crate::authority) fn with(texts: &[(String, String)]) -> Self {
+        let mut catalogue = Self::built_in();
+        for (name, text) in texts {
+            match name.split_once(':') {
+                Some((language, name)) => catalogue.put(&language.to_ascii_lowercase(), name, text),
+                None => {
+                    for (_, own) in &mut catalogue.languages {
+                        own.insert(name.clone(), text.clone());
+                    }
+                }
+            }
+        }
+        catalogue
+    }
+
+    fn put(&mut self, language: &str, name: &str, text: &str) {
+        if let Some((_, own)) = self.languages.iter_mut().find(|(own, _)| own == language) {
+            own.insert(name.to_owned(), text.to_owned());
+            return;
+        }
+        let only = BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        self.languages.push((language.to_owned(), only));
+    }
+
     /// `ui_locales` (OpenID Connect Core section 3.1.2.1) first, then `Accept-Language` by its weights (RFC 9110 section
     /// 12.5.4).
     pub(in crate::authority) fn choose(&self, ui_locales: Option<&str>, accept: Option<&HeaderValue>) -> Words<'_> {
@@ -43,6 +68,22 @@ impl Catalogue {
     fn language(&self, tag: &str) -> Option<(&str, &BTreeMap<String, String>)> {
         let wanted = tag.split('-').next()?.to_ascii_lowercase();
         self.languages.iter().find(|(own, _)| *own == wanted).map(|(own, texts)| (own.as_str(), texts))
+    }
+}
+
+/// Whether a page has this text, and whether the gap that something is put into is there as in ours.
+pub fn check_text(name: &str, text: &str) -> Result<(), String> {
+    let (language, name) = name.split_once(':').map_or((None, name), |(language, name)| (Some(language), name));
+    let is_language = |tag: &str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if language.is_some_and(|tag| !is_language(tag)) {
+        return Err("in front of `:` stands a language, such as `de`".into());
+    }
+    let known: BTreeMap<String, String> = serde_json::from_str(ENGLISH).unwrap_or_default();
+    let Some(own) = known.get(name) else { return Err(format!("no page has a text `{name}`")) };
+    match (own.matches("{}").count(), text.matches("{}").count()) {
+        (ours, theirs) if ours == theirs => Ok(()),
+        (0, _) => Err(format!("`{name}` has no gap `{{}}` that something could be put into")),
+        (_, _) => Err(format!("`{name}` needs one gap `{{}}`, as in \"{own}\"")),
     }
 }
 
@@ -101,6 +142,81 @@ mod tests {
             for (name, text) in texts {
                 assert_eq!(text.matches("{}").count(), english[name].matches("{}").count(), "{language}: {name}");
             }
+        }
+    }
+
+    /// `docs/pages.md` shows this table; `UPDATE=1` writes it anew.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test is told by the environment whether to write")]
+    fn the_documented_texts_are_the_pages_own() {
+        let known: BTreeMap<String, String> = serde_json::from_str(ENGLISH).unwrap();
+        let rows: String = known.iter().map(|(name, text)| format!("| `{name}` | {text} |\n")).collect();
+        let table = format!("| name | text |\n|---|---|\n{rows}");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pages.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once("<!-- table: written by the tests -->\n").unwrap();
+        let (old, after) = rest.split_once("<!-- /table -->").unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            let whole = format!("{before}<!-- table: written by the tests -->\n{table}<!-- /table -->{after}");
+            std::fs::write(&path, whole).unwrap();
+        } else {
+            assert_eq!(old, table, "docs/pages.md is out of date: run `UPDATE=1 cargo test`");
+        }
+    }
+
+    #[test]
+    fn every_text_is_used_by_a_page_or_its_handler() {
+        let sources = [
+            include_str!("templates/account.html"),
+            include_str!("templates/choose.html"),
+            include_str!("templates/consent.html"),
+            include_str!("templates/form_post.html"),
+            include_str!("templates/login.html"),
+            include_str!("templates/logout.html"),
+            include_str!("templates/message.html"),
+            include_str!("templates/second_factor.html"),
+            include_str!("../login.rs"),
+            include_str!("../logout.rs"),
+            include_str!("../pages.rs"),
+            include_str!("../account/acts.rs"),
+            include_str!("../account/factor.rs"),
+        ];
+        let known: BTreeMap<String, String> = serde_json::from_str(ENGLISH).unwrap();
+        for name in known.keys().filter(|name| !name.starts_with("scope.")) {
+            let quoted = format!("\"{name}\"");
+            assert!(sources.iter().any(|source| source.contains(&quoted)), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_operator_s_texts_replace_ours_in_every_language_in_one_or_in_a_new_one() {
+        let text = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let texts =
+            [text("login.title", "Come in"), text("de:login.title", "Herein"), text("FR:login.title", "Entrez")];
+        let catalogue = Catalogue::with(&texts);
+        for (language, title, password) in
+            [("en", "Come in", "Password"), ("de", "Herein", "Passwort"), ("fr", "Entrez", "Password")]
+        {
+            let words = catalogue.choose(Some(language), None);
+            assert_eq!(
+                (words.language(), words.t("login.title"), words.t("login.password")),
+                (language, title, password)
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_that_no_page_has_or_that_lacks_its_gap_is_refused() {
+        for (name, text, part) in [
+            ("login.title", "Come in", ""),
+            ("de:choose.go_on", "Weiter als {}", ""),
+            ("login.titel", "x", "no page has a text `login.titel`"),
+            ("german:login.title", "x", "stands a language"),
+            ("choose.go_on", "Continue", "needs one gap"),
+            ("login.title", "Come in, {}", "has no gap"),
+        ] {
+            let message = check_text(name, text).err().unwrap_or_default();
+            assert!(message.contains(part) && message.is_empty() == part.is_empty(), "{name}: {message}");
         }
     }
 

@@ -92,7 +92,7 @@ fn each_key_of_the_authority_reaches_the_plan() {
     assert_eq!(pages.colour.unwrap().to_string(), "#205080");
     let logo = pages.logo.unwrap();
     assert!(logo.kind == LogoKind::Svg && logo.file.contents.starts_with(b"<svg"));
-    assert_eq!(pages.texts.first().unwrap(), &("login".to_owned(), "Come in".to_owned()));
+    assert_eq!(pages.texts.first().unwrap(), &("login.title".to_owned(), "Come in".to_owned()));
     assert_eq!((authority.audit.file.as_path(), authority.audit.keep.as_secs()), (Path::new("audit.jsonl"), 30 * DAY));
 }
 

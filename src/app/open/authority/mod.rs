@@ -92,6 +92,7 @@ fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equ
         title: look.title.clone(),
         colour: look.colour.map(|colour| colour.to_string()),
         logo: look.logo.as_ref().map(|logo| (logo.file.contents.to_vec(), logo.kind.media_type())),
+        texts: look.texts.clone(),
     };
     Ok(Equipment {
         sealer: sealer(planned)?,
@@ -126,7 +127,12 @@ pub fn sealer(planned: &plan::Authority) -> anyhow::Result<Sealer> {
 pub fn password_rules(planned: &plan::Authority) -> PasswordRules {
     let least = |characters: u32| usize::try_from(characters).unwrap_or(usize::MAX);
     let rules = &planned.passwords;
-    PasswordRules { min: least(rules.min), min_with_second_factor: least(rules.min_with_second_factor) }
+    let blocked = rules.blocked.iter().flat_map(plan::Lines::iter).map(str::to_lowercase).collect();
+    PasswordRules {
+        min: least(rules.min),
+        min_with_second_factor: least(rules.min_with_second_factor),
+        blocked: Arc::new(blocked),
+    }
 }
 
 fn resource(planned: &plan::Resource) -> anyhow::Result<ResourceParts> {

@@ -1,5 +1,6 @@
 //! `authority.pages`: how the pages for signing in look.
 
+use crate::authority::page;
 use crate::config::check::Check;
 use crate::config::document::authority::Pages as Written;
 use crate::config::document::read::{Named, Read};
@@ -83,6 +84,14 @@ fn texts(at: &At<String>, check: &mut Check<'_>) -> Option<Vec<(String, String)>
         let help = problem.help.clone().unwrap_or_else(|| "write `name: text` on each line".to_owned());
         check.add(Problem::at(at.place, cause).help(help));
     }
-    let texts = named?.0.into_iter().map(|(name, text)| (name.value, text.value));
-    Some(texts.collect())
+    let named = named?.0;
+    for (name, written) in &named {
+        if let Err(cause) = page::check_text(&name.value, &written.value) {
+            let line = text.position(name.place).0;
+            let cause = format!("`{}`, line {line}: {cause}", at.value);
+            let help = "`docs/pages.md` lists the names; `de:login.title` is for one language alone";
+            check.add(Problem::at(at.place, cause).help(help));
+        }
+    }
+    Some(named.into_iter().map(|(name, text)| (name.value, text.value)).collect())
 }

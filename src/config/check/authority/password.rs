@@ -1,5 +1,6 @@
 //! Passwords: what they must be, and those of the users in the file.
 
+use crate::authority::password::PasswordHash;
 use crate::config::check::{Check, secret};
 use crate::config::document::authority::Passwords as Written;
 use crate::config::document::secret::{Form, Secret};
@@ -84,10 +85,14 @@ pub(super) fn of_user(written: &Secret, rules: &Passwords, check: &mut Check<'_>
     }
 }
 
-/// The kind is told by the beginning; this is the place where the authority is asked whether the rest can be used.
+/// The kind is told by the beginning, the rest is for the authority to judge.
 fn hash(at: &At<String>, check: &mut Check<'_>) -> Option<Password> {
     if KINDS.iter().any(|kind| at.value.starts_with(kind)) {
-        return Some(Password::Hash(at.value.clone()));
+        let Err(cause) = PasswordHash::new(&at.value) else { return Some(Password::Hash(at.value.clone())) };
+        check.problems.mask(at.place);
+        let help = "copy the whole hash, from its first `$` to its end";
+        check.add(Problem::at(at.place, format!("this hash cannot be used: {cause}")).help(help));
+        return None;
     }
     // Whatever stands there may be the password itself.
     check.problems.mask(at.place);
