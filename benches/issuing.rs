@@ -53,7 +53,9 @@ fn main() {
 
     let (theirs, own) = (median(peer_rates), median(own_rates));
     let ratio = own / theirs;
-    println!("\nmedian of {ROUNDS} rounds: oidc-provider {theirs:.0}, portcullis {own:.0} requests per CPU second: {ratio:.1} times");
+    println!(
+        "\nmedian of {ROUNDS} rounds: oidc-provider {theirs:.0}, portcullis {own:.0} requests per CPU second: {ratio:.1} times"
+    );
     assert!(ratio >= GOAL, "the goal is {GOAL} times oidc-provider");
 }
 

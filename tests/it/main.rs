@@ -13,6 +13,7 @@ mod architecture;
 mod audit;
 mod authority;
 mod command_line;
+mod grants;
 mod life;
 mod proxying;
 mod readme;

@@ -1,5 +1,6 @@
 //! A house to test: the binary with a file of its own, an upstream that records, an issuer that obeys.
 
+pub mod browser;
 pub mod house;
 pub mod issuer;
 pub mod upstream;
@@ -8,6 +9,7 @@ pub mod wire;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use browser::Browser;
 pub use house::House;
 pub use issuer::Issuer;
 pub use upstream::{Reply, Upstream};

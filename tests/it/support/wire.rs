@@ -19,6 +19,11 @@ impl Answer {
         self.headers.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
     }
 
+    /// All values of a header.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(own, _)| own == name)
     }
