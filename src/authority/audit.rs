@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Authority;
 use super::endpoint::Incoming;
@@ -155,7 +155,8 @@ impl Authority {
         let client = seen.client.clone().unwrap_or_default();
         match result {
             Ok(tokens) => {
-                info!(
+                // The audit log has it already: who wants it here as well asks for `portcullis::audit=debug`.
+                debug!(
                     target: "portcullis::audit",
                     {
                         request.id = &*request.request_id, client.id = client, client.address = %request.client,

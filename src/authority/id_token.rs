@@ -35,7 +35,7 @@ struct Claims<'a> {
 
 impl Authority {
     /// The ID token for a login; `access_token` is the one that goes with it (section 3.1.3.6).
-    pub(super) fn id_token(
+    pub(super) async fn id_token(
         &self,
         client: &Client,
         allowed: &Allowed,
@@ -56,8 +56,7 @@ impl Authority {
             sid: allowed.session.as_deref(),
             at_hash: access_token.map(|token| half_hash(algorithm, token)),
         };
-        let token = self.ring.signer(algorithm)?.sign("JWT", &claims);
-        token.map_err(|cause| OAuthError::Internal(format!("cannot sign an ID token: {cause}")))
+        self.sign(algorithm, "JWT", &claims).await
     }
 }
 

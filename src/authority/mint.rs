@@ -81,16 +81,10 @@ impl Authority {
             grant: grant.map(written),
         };
         let token = match format {
-            TokenFormat::Jwt => self.signed(&claims)?,
+            TokenFormat::Jwt => self.sign(self.settings.access_tokens.algorithm, KIND, &claims).await?,
             TokenFormat::Opaque => self.kept(&claims, client, grant).await?,
         };
         Ok(AccessToken { token, expires_in: lasts.as_secs(), scope, id })
-    }
-
-    fn signed(&self, claims: &Claims<'_>) -> Result<String, OAuthError> {
-        let signer = self.ring.signer(self.settings.access_tokens.algorithm)?;
-        let token = signer.sign(KIND, claims);
-        token.map_err(|cause| OAuthError::Internal(format!("cannot sign a token: {cause}")))
     }
 
     async fn kept(&self, claims: &Claims<'_>, client: &Client, grant: Option<&Grant>) -> Result<String, OAuthError> {

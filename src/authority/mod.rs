@@ -48,6 +48,7 @@ pub mod scope;
 pub mod sealing;
 pub mod secret;
 pub mod settings;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod throttle;

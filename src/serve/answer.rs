@@ -65,7 +65,7 @@ pub async fn answer(
         }
         Destination::Authority(endpoint) => {
             let authority = house.authority.as_ref().ok_or(Refusal::RouteUnknown)?;
-            Box::pin(ask_authority(worker, authority, *endpoint, asked, record)).await
+            Box::pin(ask_authority(authority, *endpoint, asked, record)).await
         }
         Destination::Fixed(fixed) => Ok(fixed.response()),
         Destination::Echo => {
@@ -110,9 +110,9 @@ fn facts<'a>(
     }
 }
 
-/// Collects the form and hands it to the control plane: password hashing and the store never sit on a data thread.
+/// Collects the form and lets the authority answer. What takes long, such as hashing, RSA and the store, it hands to threads
+/// of their own, so that this one only waits.
 async fn ask_authority(
-    worker: &Worker,
     authority: &Arc<Authority>,
     endpoint: Endpoint,
     asked: Asked<'_>,
@@ -129,10 +129,7 @@ async fn ask_authority(
         client: asked.admitted.client,
         request_id: Arc::clone(&record.request_id),
     };
-    let authority = Arc::clone(authority);
-    let asking = worker.shared.control.spawn(async move { authority.answer(endpoint, request).await });
-    let response = asking.await.map_err(|fault| Refusal::Internal(fault.to_string().into()))?;
-    Ok(response.map(Body::full))
+    Ok(authority.answer(endpoint, request).await.map(Body::full))
 }
 
 async fn collect(body: Body) -> Result<Bytes, Refusal> {

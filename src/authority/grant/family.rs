@@ -91,7 +91,7 @@ pub(in crate::authority) async fn tokens(
     let grantee = Grantee { client, subject: &user.id, scope, resource, grant: Some(grant), roles: &user.roles };
     let access = authority.mint(grantee).await?;
     let id_token = if is_openid {
-        Some(authority.id_token(client, &grant.allowed, grant.nonce.as_deref(), Some(&access.token))?)
+        Some(authority.id_token(client, &grant.allowed, grant.nonce.as_deref(), Some(&access.token)).await?)
     } else {
         None
     };

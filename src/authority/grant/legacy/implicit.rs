@@ -36,7 +36,7 @@ pub(in crate::authority) async fn parameters(
         ("scope", access.scope),
     ];
     if asked.response == Response::IdTokenToken {
-        let id_token = authority.id_token(client, &grant.allowed, asked.nonce.as_deref(), Some(&access.token))?;
+        let id_token = authority.id_token(client, &grant.allowed, asked.nonce.as_deref(), Some(&access.token)).await?;
         parameters.push(("id_token", id_token));
     }
     Ok(parameters)
