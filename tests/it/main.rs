@@ -12,6 +12,7 @@ mod administration;
 mod architecture;
 mod audit;
 mod authority;
+mod clients;
 mod command_line;
 mod grants;
 mod life;
