@@ -1,6 +1,7 @@
 //! The authority from outside: requests in, answers out, time turned by hand. Names begin with the rule they prove.
 
 mod account;
+mod assertion;
 mod audit;
 mod authorization;
 mod browser;
