@@ -64,7 +64,7 @@ impl Authority {
         let (format, lasts) = self.settings.token_terms(client, resource);
         let now = self.clock.now();
         // Never longer than what it comes from.
-        let lasts = grant.map_or(lasts, |grant| lasts.min(grant.ends.since(now)));
+        let lasts = grant.map_or(lasts, |grant| lasts.min(grant.end().since(now)));
         let (scope, id) = (scope.join(" "), self.random.token(16));
         let claims = Claims {
             iss: self.settings.issuer.as_str(),

@@ -74,7 +74,7 @@ impl Authority {
         }
         let report = self.store.reconcile_users(self.settings.users.clone(), now, end).await?;
         for name in &report.conflicts {
-            tracing::error!("user `{name}` of the file is not taken: a user of this name was made by a command");
+            tracing::error!("user `{name}` of the file is not taken: the name or the id belongs to another user");
         }
         let (added, changed, removed) = (report.added.len(), report.changed.len(), report.removed.len());
         if added + changed + removed + gone.len() > 0 {

@@ -22,7 +22,7 @@ pub struct User {
     pub origin: Origin,
     pub made: Time,
     pub second_factor: Option<SecondFactor>,
-    /// Digests of unused recovery codes.
+    /// Digests of unused recovery codes, in no order.
     pub recovery: Vec<Digest>,
 }
 
@@ -77,7 +77,7 @@ pub struct Reconciled {
     pub changed: Vec<String>,
     /// Names of users the file names no more: user, sessions, grants and consents are gone.
     pub removed: Vec<String>,
-    /// Names that belong to users made by a command; the file's entry is not taken.
+    /// Names or ids that belong to others (a name to a user made by a command); the file's entry is not taken.
     pub conflicts: Vec<String>,
 }
 

@@ -11,6 +11,7 @@ use crate::authority::client::Client;
 use crate::authority::error::OAuthError;
 use crate::authority::grant::{authorization_code, family, legacy};
 use crate::authority::reply::see_other;
+use crate::authority::resource;
 use crate::authority::visit::Visit;
 use crate::ground::Digest;
 use crate::store::{Allowed, Code};
@@ -58,7 +59,9 @@ impl Authority {
                 if !self.store.finish_transaction(transaction.digest(), transaction.remembered_until()).await? {
                     return Ok(End::Before);
                 }
-                let new = family::New { client, allowed, nonce: asked.nonce.clone() };
+                let resource = resource::of_names(client, &self.settings, &allowed.resources)?;
+                let lasts = self.settings.token_terms(client, resource).1;
+                let new = family::New { client, allowed, nonce: asked.nonce.clone(), lasts };
                 Ok(End::Answer(legacy::implicit::parameters(self, client, new, user, asked).await?))
             }
         }

@@ -3,6 +3,8 @@
 //! The code is looked at, everything about the request is judged, and only then is it used up in one act: a request that
 //! asks for too much does not cost the user another login, and of many at the same moment one wins.
 
+use std::time::Duration;
+
 use crate::authority::Authority;
 use crate::authority::client::Client;
 use crate::authority::error::OAuthError;
@@ -42,7 +44,8 @@ pub(in crate::authority) async fn tokens(
     let user = family::user(authority, &code.allowed.user).await?;
     let granted = scope::narrowed(form.one("scope"), &scope::split(&code.allowed.scope))?;
     let scope = family::scope_now(authority, client, &user, resource, granted)?;
-    let grant = new_grant(authority, client, &code, now);
+    let lasts = settings.token_terms(client, resource).1;
+    let grant = new_grant(authority, client, &code, (now, lasts));
     match authority.store.redeem_code(digest, grant.clone(), now).await? {
         Redeem::Granted => family::tokens(authority, client, &grant, &user, (scope, resource), false).await,
         Redeem::Again(grant) => Err(replayed(authority, client, &code, grant).await?),
@@ -93,7 +96,12 @@ async fn replayed(
     Ok(OAuthError::Grant("the code was used before; what came of it is revoked"))
 }
 
-fn new_grant(authority: &Authority, client: &Client, code: &Code, now: Time) -> crate::store::Grant {
-    let granted = family::New { client, allowed: code.allowed.clone(), nonce: code.nonce.clone() };
+fn new_grant(
+    authority: &Authority,
+    client: &Client,
+    code: &Code,
+    (now, lasts): (Time, Duration),
+) -> crate::store::Grant {
+    let granted = family::New { client, allowed: code.allowed.clone(), nonce: code.nonce.clone(), lasts };
     family::grant(authority, granted, now)
 }

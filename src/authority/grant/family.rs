@@ -1,6 +1,7 @@
 //! What the grants with a user behind them share: the family of tokens that comes from one act of consent.
 
-use crate::authority::Authority;
+use std::time::Duration;
+
 use crate::authority::client::Client;
 use crate::authority::error::OAuthError;
 use crate::authority::grant::Grant;
@@ -9,6 +10,7 @@ use crate::authority::mint::Grantee;
 use crate::authority::refresh_token;
 use crate::authority::scope::{self, OFFLINE_ACCESS, OPENID};
 use crate::authority::token::{RefreshToken, Tokens};
+use crate::authority::{Authority, LEEWAY};
 use crate::ground::Time;
 use crate::store::{self, Allowed, GrantId, User};
 
@@ -17,17 +19,19 @@ pub(in crate::authority) struct New<'a> {
     pub client: &'a Client,
     pub allowed: Allowed,
     pub nonce: Option<String>,
+    /// How long the access token lives that comes with it.
+    pub lasts: Duration,
 }
 
 /// The row of a new grant. With a refresh token it lives as the client's terms say, without one as long as its access token.
 pub(in crate::authority) fn grant(authority: &Authority, new: New<'_>, now: Time) -> store::Grant {
-    let New { client, allowed, nonce } = new;
+    let New { client, allowed, nonce, lasts } = new;
     let refreshable = has_refresh_token(client, &allowed.scope);
     let terms = client.refresh_terms(&authority.settings.refresh_terms());
     let (idle_end, ends) = if refreshable {
         (now.plus(terms.idle).min(now.plus(terms.lasts)), now.plus(terms.lasts))
     } else {
-        let end = authority.tokens_end(now);
+        let end = now.plus(lasts).plus(LEEWAY);
         (end, end)
     };
     store::Grant {

@@ -1,7 +1,8 @@
 //! Are signing keys made once and kept whole?
 
 use super::key;
-use crate::store::SharedStore;
+use crate::ground::Time;
+use crate::store::{SharedStore, Succession};
 
 pub(super) async fn a_new_store_has_no_signing_key(store: &SharedStore) {
     assert_eq!(store.signing_keys().await.unwrap(), []);
@@ -33,4 +34,31 @@ pub(super) async fn keys_are_listed_oldest_first(store: &SharedStore) {
     }
     let ids: Vec<_> = store.signing_keys().await.unwrap().into_iter().map(|key| key.id).collect();
     assert_eq!(ids, ["a", "b", "c", "d"]);
+}
+
+pub(super) async fn a_successor_is_kept_once_and_the_old_one_goes_on_verifying(store: &SharedStore) {
+    store.first_signing_key(key("one", "ES256", 1)).await.unwrap();
+    let planned = Succession::Planned { old_ends: Time::from_millis(100) };
+    assert!(store.succeed_signing_key("one".into(), key("two", "ES256", 2), planned).await.unwrap());
+    assert!(!store.succeed_signing_key("one".into(), key("three", "ES256", 3), planned).await.unwrap());
+    let keys = store.signing_keys().await.unwrap();
+    let ends: Vec<_> = keys.iter().map(|key| (key.id.as_str(), key.ends)).collect();
+    assert_eq!(ends, [("one", Some(Time::from_millis(100))), ("two", None)]);
+    store.sweep(Time::from_millis(100), 10).await.unwrap();
+    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+}
+
+pub(super) async fn in_an_emergency_the_old_ones_of_the_algorithm_are_gone(store: &SharedStore) {
+    store.first_signing_key(key("one", "ES256", 1)).await.unwrap();
+    store.first_signing_key(key("other", "RS256", 1)).await.unwrap();
+    assert!(store.succeed_signing_key("one".into(), key("two", "ES256", 2), Succession::Emergency).await.unwrap());
+    let ids: Vec<String> = store.signing_keys().await.unwrap().into_iter().map(|key| key.id).collect();
+    assert!(ids.contains(&"two".to_owned()) && ids.contains(&"other".to_owned()) && ids.len() == 2, "{ids:?}");
+}
+
+pub(super) async fn a_key_is_sealed_anew_only_from_what_was_seen(store: &SharedStore) {
+    let first = store.first_signing_key(key("one", "ES256", 1)).await.unwrap();
+    assert!(!store.reseal_signing_key("one".into(), vec![9], vec![8]).await.unwrap());
+    assert!(store.reseal_signing_key("one".into(), first.pkcs8, vec![8]).await.unwrap());
+    assert_eq!(store.signing_keys().await.unwrap()[0].pkcs8, [8]);
 }

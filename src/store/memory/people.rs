@@ -287,10 +287,15 @@ impl Rows {
                 }
             }
             None => {
-                self.file_hashes.insert(written.id.clone(), written.password.clone());
-                self.retired.remove(&written.id);
+                if written.id_is_written {
+                    self.retired.remove(&written.id);
+                }
+                let (id, hash) = (written.id.clone(), written.password.clone());
                 if self.add(written.into_user(now)) {
+                    self.file_hashes.insert(id, hash);
                     report.added.push(name);
+                } else {
+                    report.conflicts.push(name);
                 }
             }
         }

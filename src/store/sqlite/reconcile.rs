@@ -57,6 +57,8 @@ fn introduce(file: &Connection, written: FileUser, now: Time, report: &mut Recon
     let (name, hash) = (written.name.clone(), written.password.clone());
     if add(file, &written.into_user(now), hash.as_deref())? {
         report.added.push(name);
+    } else {
+        report.conflicts.push(name);
     }
     Ok(())
 }

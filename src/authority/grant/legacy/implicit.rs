@@ -1,12 +1,12 @@
 //! Tokens in a redirect (RFC 6749 section 4.2, OpenID Connect Core section 3.2). No refresh token, ever.
 
-use crate::authority::Authority;
 use crate::authority::authorize::answer::Parameters;
 use crate::authority::authorize::request::{Asked, Response};
 use crate::authority::client::Client;
 use crate::authority::error::OAuthError;
 use crate::authority::grant::family;
 use crate::authority::mint::Grantee;
+use crate::authority::{Authority, LEEWAY};
 use crate::authority::{resource, scope};
 use crate::store::User;
 
@@ -19,10 +19,9 @@ pub(in crate::authority) async fn parameters(
     asked: &Asked,
 ) -> Result<Parameters, OAuthError> {
     let now = authority.clock.now();
+    let ends = now.plus(new.lasts).plus(LEEWAY);
     let mut grant = family::grant(authority, new, now);
-    grant.refreshable = false;
-    grant.ends = authority.tokens_end(now);
-    grant.idle_end = grant.ends;
+    (grant.refreshable, grant.idle_end, grant.ends) = (false, ends, ends);
     let settings = &authority.settings;
     let resource = resource::of_names(client, settings, &grant.allowed.resources)?;
     let scope = family::scope_now(authority, client, user, resource, scope::split(&grant.allowed.scope))?;

@@ -40,7 +40,8 @@ pub(in crate::authority) async fn tokens(
         methods: vec!["pwd".into()],
         tells_auth_time: false,
     };
-    let grant = family::grant(authority, family::New { client, allowed, nonce: None }, now);
+    let lasts = authority.settings.token_terms(client, resource).1;
+    let grant = family::grant(authority, family::New { client, allowed, nonce: None, lasts }, now);
     authority.store.keep_grant(grant.clone()).await?;
     family::tokens(authority, client, &grant, &user, (scope, resource), false).await
 }
