@@ -6,7 +6,7 @@ mod grants;
 mod key_sets;
 mod people;
 mod races;
-mod records;
+pub(super) mod records;
 mod sessions;
 mod signing_keys;
 mod tokens;

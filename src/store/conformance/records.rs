@@ -8,19 +8,19 @@ use crate::store::{
 };
 
 /// Now, for every case.
-pub(super) const NOW: Time = Time::from_secs(1_800_000_000);
+pub(in crate::store) const NOW: Time = Time::from_secs(1_800_000_000);
 /// No access token of now lives beyond it.
-pub(super) const TOKENS_END: Time = Time::from_secs(1_800_003_600);
+pub(in crate::store) const TOKENS_END: Time = Time::from_secs(1_800_003_600);
 
-pub(super) fn after(seconds: u64) -> Time {
+pub(in crate::store) fn after(seconds: u64) -> Time {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-pub(super) fn digest(of: &str) -> Digest {
+pub(in crate::store) fn digest(of: &str) -> Digest {
     Digest::of(of.as_bytes())
 }
 
-pub(super) fn user(id: &str, name: &str) -> User {
+pub(in crate::store) fn user(id: &str, name: &str) -> User {
     User {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn user(id: &str, name: &str) -> User {
     }
 }
 
-pub(super) fn written(id: &str, name: &str, password: &str, roles: &[&str]) -> FileUser {
+pub(in crate::store) fn written(id: &str, name: &str, password: &str, roles: &[&str]) -> FileUser {
     FileUser {
         id: id.to_owned(),
         id_is_written: false,
@@ -50,7 +50,7 @@ pub(super) fn written(id: &str, name: &str, password: &str, roles: &[&str]) -> F
     }
 }
 
-pub(super) fn session(cookie: &str, sid: &str, user: &str) -> Session {
+pub(in crate::store) fn session(cookie: &str, sid: &str, user: &str) -> Session {
     Session {
         digest: digest(cookie),
         sid: sid.to_owned(),
@@ -66,7 +66,7 @@ pub(super) fn session(cookie: &str, sid: &str, user: &str) -> Session {
     }
 }
 
-pub(super) fn allowed(user: &str, session: Option<&str>) -> Allowed {
+pub(in crate::store) fn allowed(user: &str, session: Option<&str>) -> Allowed {
     Allowed {
         user: user.to_owned(),
         session: session.map(str::to_owned),
@@ -79,7 +79,7 @@ pub(super) fn allowed(user: &str, session: Option<&str>) -> Allowed {
     }
 }
 
-pub(super) fn code(text: &str) -> Code {
+pub(in crate::store) fn code(text: &str) -> Code {
     Code {
         digest: digest(text),
         client: "spa".to_owned(),
@@ -94,7 +94,7 @@ pub(super) fn code(text: &str) -> Code {
     }
 }
 
-pub(super) fn grant(number: u8, client: &str, user: &str) -> Grant {
+pub(in crate::store) fn grant(number: u8, client: &str, user: &str) -> Grant {
     Grant {
         id: GrantId([number; 16]),
         client: client.to_owned(),
@@ -114,12 +114,12 @@ pub(super) fn grant(number: u8, client: &str, user: &str) -> Grant {
     }
 }
 
-pub(super) fn turning() -> Turning {
+pub(in crate::store) fn turning() -> Turning {
     let seconds = Duration::from_secs;
     Turning { rotates: true, grace: seconds(5), retry: seconds(60), idle: seconds(500) }
 }
 
-pub(super) fn token(text: &str, grant: Option<&Grant>) -> AccessToken {
+pub(in crate::store) fn token(text: &str, grant: Option<&Grant>) -> AccessToken {
     AccessToken {
         digest: digest(text),
         id: format!("jti of {text}"),
@@ -131,7 +131,7 @@ pub(super) fn token(text: &str, grant: Option<&Grant>) -> AccessToken {
     }
 }
 
-pub(super) fn client(id: &str) -> KeptClient {
+pub(in crate::store) fn client(id: &str) -> KeptClient {
     KeptClient {
         id: id.to_owned(),
         registration: "{\"grants\":[\"client_credentials\"]}".to_owned(),
@@ -140,7 +140,7 @@ pub(super) fn client(id: &str) -> KeptClient {
     }
 }
 
-pub(super) fn consent(user: &str, client: &str, scopes: &[&str]) -> Consent {
+pub(in crate::store) fn consent(user: &str, client: &str, scopes: &[&str]) -> Consent {
     Consent {
         user: user.to_owned(),
         client: client.to_owned(),

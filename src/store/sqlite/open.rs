@@ -64,6 +64,8 @@ fn tuned(path: &Path) -> rusqlite::Result<Connection> {
     // No SQLITE_OPEN_URI: a path is a path, whatever it looks like. No SQLITE_OPEN_CREATE: the file is there by now.
     let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     file.busy_timeout(BUSY)?;
+    // Takes hold in a new file only, and there before the first page is written: the sweeper gives pages back.
+    file.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     write_ahead(&file)?;
     file.pragma_update(None, "synchronous", "FULL")?;
     file.pragma_update(None, "foreign_keys", true)?;

@@ -2,6 +2,8 @@
 
 ALTER TABLE signing_key ADD COLUMN starts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE signing_key ADD COLUMN ends INTEGER;
+-- Those of the first version have signed since they were made.
+UPDATE signing_key SET starts = made;
 
 CREATE TABLE version (
     subject TEXT PRIMARY KEY,

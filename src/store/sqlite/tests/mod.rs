@@ -5,6 +5,9 @@ use std::sync::{Arc, mpsc};
 
 use rusqlite::Connection;
 
+mod schema;
+mod size;
+
 use super::fault::{in_words, unreachable};
 use super::worker::Worker;
 use super::*;
