@@ -101,10 +101,13 @@ enum Command {
         #[command(flatten)]
         of: Of,
     },
-    /// Bring an export in
+    /// Bring an export in, or the clients and users of another server
     Import {
-        /// The export; `-` for standard input
-        from: PathBuf,
+        /// The export or dump; `-` for standard input
+        text: PathBuf,
+        /// What wrote it
+        #[arg(long, value_enum, default_value_t)]
+        from: transfer::From,
         /// Only say what it would change
         #[arg(long)]
         dry_run: bool,
@@ -162,7 +165,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Key { command, of } => key::key(command, of.file),
         Command::Grant { command, of } => grant::grant(command, of.file),
         Command::Export { of } => transfer::export(of.file),
-        Command::Import { from, dry_run, of } => transfer::import(from, dry_run, of.file),
+        Command::Import { text, from, dry_run, of } => transfer::import(&text, from, dry_run, of.file),
         Command::Audit { command, of } => audit::audit(command, &of.file),
         Command::Token { command, of } => token::token(command, of.file),
     }

@@ -1,7 +1,7 @@
 //! `portcullis export` and `portcullis import`: clients and users on their way to another store.
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::office;
@@ -20,12 +20,35 @@ pub fn export(file: PathBuf) -> ExitCode {
     })
 }
 
-/// Brings an export in, or says what that would change.
-pub fn import(from: PathBuf, dry_run: bool, file: PathBuf) -> ExitCode {
+/// What wrote the text that is brought in.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub enum From {
+    /// `portcullis export`.
+    #[default]
+    Portcullis,
+    /// A service on node-oauth2-server, as docs/from-express-oauth-server.md says.
+    NodeOauth2Server,
+}
+
+/// Brings clients and users in, or says what that would change.
+pub fn import(path: &Path, from: From, dry_run: bool, file: PathBuf) -> ExitCode {
     office::run(&file, async |office| {
-        let export: Export = serde_json::from_str(&text(&from)?)
-            .map_err(|cause| Refused::Wish(format!("`{}` is not an export: {cause}", from.display())))?;
-        for change in office.administration.import(&export, dry_run).await? {
+        let text = text(path)?;
+        let changes = match from {
+            From::Portcullis => {
+                let export: Export = serde_json::from_str(&text)
+                    .map_err(|cause| Refused::Wish(format!("`{}` is not an export: {cause}", path.display())))?;
+                office.administration.import(&export, dry_run).await?
+            }
+            From::NodeOauth2Server => {
+                let brought = office.administration.import_from_node(&text, dry_run).await?;
+                for note in brought.notes {
+                    eprintln!("note: {note}");
+                }
+                brought.changes
+            }
+        };
+        for change in changes {
             say!("{change}");
         }
         if dry_run {
@@ -35,7 +58,7 @@ pub fn import(from: PathBuf, dry_run: bool, file: PathBuf) -> ExitCode {
     })
 }
 
-fn text(from: &PathBuf) -> Result<String, Refused> {
+fn text(from: &Path) -> Result<String, Refused> {
     let mut text = String::new();
     let read = if from.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text)

@@ -6,12 +6,14 @@
 mod clients;
 mod grants;
 mod keys;
+mod node;
 mod transfer;
 mod users;
 
 pub use clients::{ClientLine, SecretLine};
 pub use grants::GrantLine;
 pub use keys::KeyLine;
+pub use node::Brought;
 pub use transfer::{Change, Export, ExportedClient, ExportedUser};
 pub use users::{NewUser, UserLine};
 

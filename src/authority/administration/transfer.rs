@@ -105,16 +105,7 @@ impl Administration {
         if export.version != 1 {
             return Err(wish(format!("the export has version {}; this program reads version 1", export.version)));
         }
-        for client in &export.clients {
-            if self.settings.clients.contains_key(client.id.as_str()) {
-                return Err(wish(format!("client `{}` stands in the file already", client.id)));
-            }
-            self.checked(&client.id, &client.registration)
-                .map_err(|cause| wish(format!("client `{}`: {cause}", client.id)))?;
-        }
-        for user in &export.users {
-            self.readable(user).map_err(|cause| wish(format!("user `{}`: {cause}", user.name)))?;
-        }
+        self.check(export).await?;
         let (mut changes, mut unchanged) = (Vec::new(), 0);
         for client in &export.clients {
             match self.import_client(client, dry_run).await? {
@@ -134,6 +125,27 @@ impl Administration {
         }
         changes.push(Change::Unchanged(unchanged));
         Ok(changes)
+    }
+
+    /// Everything that is wrong with an export, before anything of it is done.
+    async fn check(&self, export: &Export) -> Result<(), Refused> {
+        let mut problems = Vec::new();
+        for client in &export.clients {
+            let found = if self.settings.clients.contains_key(client.id.as_str()) {
+                Err(wish("stands in the file already"))
+            } else {
+                self.checked(&client.id, &client.registration).map(drop)
+            };
+            problems.extend(found.err().map(|cause| format!("client `{}`: {cause}", client.id)));
+        }
+        for user in &export.users {
+            match self.import_user(user, true).await {
+                Ok(_) => {}
+                Err(Refused::Wish(cause)) => problems.push(format!("user `{}`: {cause}", user.name)),
+                Err(fault) => return Err(fault),
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(wish(problems.join("\n"))) }
     }
 
     fn readable(&self, user: &ExportedUser) -> Result<User, Refused> {
@@ -194,13 +206,16 @@ impl Administration {
     async fn import_user(&self, user: &ExportedUser, dry_run: bool) -> Result<Option<Change>, Refused> {
         let new = self.readable(user)?;
         let Some(old) = self.store.user_named(user.name.clone()).await? else {
+            if self.store.user(new.id.clone()).await?.is_some() {
+                return Err(wish("the id belongs to somebody else"));
+            }
             if !dry_run && !self.store.add_user(new).await? {
-                return Err(wish(format!("the id of user `{}` belongs, or belonged, to somebody else", user.name)));
+                return Err(wish(format!("user `{}`: the id belongs, or belonged, to somebody else", user.name)));
             }
             return Ok(Some(Change::UserAdded(user.name.clone())));
         };
         if old.origin == Origin::File || old.id != new.id {
-            return Err(wish(format!("there is another user `{}` already", user.name)));
+            return Err(wish("there is another user of this name already"));
         }
         let what = differences(&old, &new);
         if what.is_empty() {
