@@ -264,7 +264,7 @@ impl std::fmt::Debug for Client {
 }
 
 fn slow_hash(secret: &ClientSecret) -> Option<&Arc<str>> {
-    match &secret.0 {
+    match &secret.kept {
         Kept::Digest { .. } => None,
         Kept::Argon2(hash) => Some(hash),
     }

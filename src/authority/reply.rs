@@ -9,6 +9,7 @@ use http::header::{
     LOCATION, PRAGMA, RETRY_AFTER, VARY,
 };
 use http::{HeaderValue, Method, Response, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 
 /// How public documents are read.
@@ -18,8 +19,9 @@ pub(super) const READ: &str = "GET, HEAD, OPTIONS";
 const KEEP: &str = "public, max-age=300";
 
 /// A JSON answer with a secret or a refusal in it: kept nowhere. `Pragma` because RFC 6749 section 5.1 asks for it.
-pub(super) fn unkept_json(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+pub(super) fn unkept_json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    // Names are texts and nothing fails while it is written, so that this cannot fail.
+    let mut response = Response::new(Bytes::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

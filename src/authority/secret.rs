@@ -20,7 +20,12 @@ const MOST: [(&str, u32); 3] = [("m", 1 << 20), ("t", 16), ("p", 16)];
 
 /// What stands in for one secret of a client. The clear text is not kept.
 #[derive(Clone)]
-pub struct ClientSecret(pub(super) Kept, Option<Time>);
+pub struct ClientSecret {
+    pub(super) kept: Kept,
+    ends: Option<Time>,
+    /// See `name`.
+    name: Arc<str>,
+}
 
 #[derive(Clone)]
 pub(super) enum Kept {
@@ -40,7 +45,7 @@ impl ClientSecret {
         if bytes.len() > LONGEST {
             return Err(format!("the secret is longer than {LONGEST} bytes"));
         }
-        Ok(Self(Kept::Digest { sha256: *Digest::of(bytes).as_bytes(), short: bytes.len() < SHORTEST_SAFE }, None))
+        Ok(Self::of(Kept::Digest { sha256: *Digest::of(bytes).as_bytes(), short: bytes.len() < SHORTEST_SAFE }))
     }
 
     /// From `sha256:` and 64 hexadecimal digits, or from an Argon2id hash in PHC form (`$argon2id$…`).
@@ -50,7 +55,7 @@ impl ClientSecret {
             if sha256 == *Digest::of(b"").as_bytes() {
                 return Err("that is the hash of an empty secret".into());
             }
-            return Ok(Self(Kept::Digest { sha256, short: false }, None));
+            return Ok(Self::of(Kept::Digest { sha256, short: false }));
         }
         if !text.starts_with("$argon2id$") {
             return Err(
@@ -69,41 +74,45 @@ impl ClientSecret {
                 ));
             }
         }
-        Ok(Self(Kept::Argon2(text.into()), None))
+        Ok(Self::of(Kept::Argon2(text.into())))
     }
 
     /// The same secret, good up to `ends` (milliseconds since 1970) alone.
     pub(super) fn until(self, ends: Option<u64>) -> Result<Self, String> {
-        Ok(Self(self.0, ends.map(Time::from_millis)))
+        Ok(Self { ends: ends.map(Time::from_millis), ..self })
     }
 
     /// Whether it is still good.
     pub(super) fn is_good_at(&self, now: Time) -> bool {
-        self.1.is_none_or(|ends| now < ends)
+        self.ends.is_none_or(|ends| now < ends)
     }
 
     /// Until when it is good; `None`: without an end.
     pub fn ends(&self) -> Option<Time> {
-        self.1
+        self.ends
     }
 
     /// What it may be called in lists: eight hexadecimal digits of a hash of what is kept.
-    pub fn name(&self) -> String {
-        let digest = match &self.0 {
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn of(kept: Kept) -> Self {
+        let digest = match &kept {
             Kept::Digest { sha256, .. } => Digest::of(sha256),
             Kept::Argon2(hash) => Digest::of(hash.as_bytes()),
         };
-        format!("{digest:?}")
+        Self { kept, ends: None, name: format!("{digest:?}").into() }
     }
 
     /// What a client that is not there is compared with.
     pub(super) fn decoy() -> Self {
-        Self(Kept::Digest { sha256: [0; 32], short: false }, None)
+        Self { kept: Kept::Digest { sha256: [0; 32], short: false }, ends: None, name: Arc::default() }
     }
 
     /// Clear text that is so short that it can be guessed.
     pub(super) fn is_short(&self) -> bool {
-        match &self.0 {
+        match &self.kept {
             Kept::Digest { short, .. } => *short,
             Kept::Argon2(_) => false,
         }
@@ -113,7 +122,7 @@ impl ClientSecret {
 /// Never more than the kind.
 impl fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match &self.0 {
+        f.write_str(match &self.kept {
             Kept::Digest { .. } => "sha256:…",
             Kept::Argon2(_) => "$argon2id$…",
         })
@@ -124,7 +133,7 @@ impl fmt::Debug for ClientSecret {
 pub(super) fn matches_digest(secrets: &[ClientSecret], presented: &Digest, now: Time) -> Choice {
     let mut found = Choice::from(0);
     for secret in secrets.iter().filter(|secret| secret.is_good_at(now)) {
-        match &secret.0 {
+        match &secret.kept {
             Kept::Digest { sha256, .. } => found |= sha256.ct_eq(presented.as_bytes()),
             Kept::Argon2(_) => {}
         }

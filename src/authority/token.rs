@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::Authority;
 use super::client::{AuthMethod, Client};
@@ -50,7 +50,7 @@ impl Authority {
         let result = self.granted(&request, &mut seen).await;
         let told = self.tell_of_token(&request, &seen, &result).await;
         match result.and_then(|tokens| told.map(|()| tokens)) {
-            Ok(tokens) => unkept_json(StatusCode::OK, &tokens.into_answer()),
+            Ok(tokens) => unkept_json(StatusCode::OK, &tokens.answer()),
             Err(error) => error.into_response(&request.request_id),
         }
     }
@@ -99,17 +99,19 @@ impl Authority {
         seen: &mut Seen,
     ) -> Result<Arc<Client>, OAuthError> {
         let credentials = Credentials::read(&request.headers, form)?;
-        seen.client = Some(format!("sha256:{:?}", Digest::of(credentials.claim.id.as_bytes())));
-        let client = match credentials.method {
-            AuthMethod::PrivateKeyJwt => self.client_by_assertion(&credentials).await?,
+        let proven = match credentials.method {
+            AuthMethod::PrivateKeyJwt => self.client_by_assertion(&credentials).await,
             AuthMethod::Basic | AuthMethod::Post | AuthMethod::None => {
                 let registry = self.registry.load();
-                let client = self.desk.client(&registry, &credentials, request.client, &*self.clock).await?;
-                Arc::clone(client)
+                let client = self.desk.client(&registry, &credentials, request.client, &*self.clock).await;
+                client.map(Arc::clone)
             }
         };
-        seen.client = Some(client.id().to_string());
-        Ok(client)
+        seen.client = Some(match &proven {
+            Ok(client) => client.id().to_string(),
+            Err(_) => format!("sha256:{:?}", Digest::of(credentials.claim.id.as_bytes())),
+        });
+        proven
     }
 }
 
@@ -120,22 +122,29 @@ impl Tokens {
     }
 
     /// The answer of the token endpoint (RFC 6749 section 5.1); `scope` always, so that nobody has to guess it.
-    fn into_answer(self) -> Value {
-        let mut answer = json!({
-            "access_token": self.access.token,
-            "token_type": "Bearer",
-            "expires_in": self.access.expires_in,
-            "scope": self.access.scope,
-        });
-        if let Value::Object(members) = &mut answer {
-            if let Some(refresh) = self.refresh {
-                members.insert("refresh_token".to_owned(), Value::from(refresh.token));
-                members.insert("refresh_token_expires_in".to_owned(), Value::from(refresh.expires_in));
-            }
-            if let Some(id_token) = self.id_token {
-                members.insert("id_token".to_owned(), Value::from(id_token));
-            }
+    fn answer(&self) -> Answer<'_> {
+        Answer {
+            access_token: &self.access.token,
+            token_type: "Bearer",
+            expires_in: self.access.expires_in,
+            scope: &self.access.scope,
+            refresh_token: self.refresh.as_ref().map(|refresh| refresh.token.as_str()),
+            refresh_token_expires_in: self.refresh.as_ref().map(|refresh| refresh.expires_in),
+            id_token: self.id_token.as_deref(),
         }
-        answer
     }
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
 }

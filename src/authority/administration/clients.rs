@@ -111,7 +111,7 @@ impl Administration {
         };
         let secrets = |client: &Client| {
             let line = |secret: &crate::authority::ClientSecret| SecretLine {
-                name: secret.name(),
+                name: secret.name().to_string(),
                 ends: secret.ends(),
                 used: used(client.id(), &secret.name()),
             };

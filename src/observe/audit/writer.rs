@@ -18,9 +18,8 @@ use crate::ground::{SharedClock, Time};
 const QUEUE: usize = 4096;
 /// Events that are written at once.
 const GROUP: usize = 256;
-/// How long a group is gathered: what it costs one event more is little beside a login, and under load it saves most of what
-/// an event costs.
-const GATHER: Duration = Duration::from_micros(500);
+/// How long a group is gathered when events come faster than this one by one: it saves most of what an event costs.
+const GATHER: Duration = Duration::from_millis(1);
 /// How far back the last line is looked for; no line is longer.
 const TAIL: u64 = 64 * 1024;
 /// How long a written line may be missing on the disk itself.
@@ -113,10 +112,14 @@ impl Log {
 
     fn run(mut self, mut entries: mpsc::Receiver<Entry>, failures: &AtomicU64, clock: &dyn crate::ground::Clock) {
         let mut synced = clock.instant();
+        let mut written_last = synced;
         while let Some(first) = entries.blocking_recv() {
             let mut group = vec![first];
-            // Others that come in this moment share the lock, the write and the waking of their callers.
-            std::thread::park_timeout(GATHER);
+            // One alone is written at once. Under load others come in this moment, and share the lock, the write and the
+            // waking of their callers.
+            if clock.instant().saturating_duration_since(written_last) < GATHER {
+                std::thread::park_timeout(GATHER);
+            }
             while group.len() < GROUP
                 && let Ok(next) = entries.try_recv()
             {
@@ -128,6 +131,7 @@ impl Log {
                 synced = clock.instant();
             }
             self.tell(&written, failures);
+            written_last = clock.instant();
             let answer = written.map_err(|cause| fault(&cause));
             for entry in group {
                 let _ = entry.done.send(answer.clone());
