@@ -13,6 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::framing::Framing;
 use super::snapshot::DoorLimits;
 use crate::ground::pieces;
 
@@ -40,6 +41,10 @@ pub struct Watch {
     /// The client does not send the body it announced, since then; or `NOT`.
     body_awaited: AtomicU64,
     fate: AtomicU8,
+    /// The connection carries no HTTP any more.
+    tunnel: AtomicBool,
+    /// Why its bytes are not believed any more.
+    violation: Mutex<Option<&'static str>>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -75,6 +80,8 @@ impl Watch {
             write_blocked: AtomicU64::new(NOT),
             body_awaited: AtomicU64::new(NOT),
             fate: AtomicU8::new(Fate::GoOn as u8),
+            tunnel: AtomicBool::new(false),
+            violation: Mutex::new(None),
             waker: Mutex::new(None),
         })
     }
@@ -92,6 +99,16 @@ impl Watch {
             self.idle.store(self.now.load(Relaxed), Relaxed);
             self.body_awaited.store(NOT, Relaxed);
         }
+    }
+
+    /// From here on what comes is not HTTP.
+    pub fn becomes_tunnel(&self) {
+        self.tunnel.store(true, Relaxed);
+    }
+
+    /// Why the client's bytes are not believed any more.
+    pub fn violation(&self) -> Option<&'static str> {
+        *self.violation.lock()
     }
 
     pub fn body_awaited(&self, awaited: bool) {
@@ -188,15 +205,39 @@ impl Drop for Busy {
     }
 }
 
-/// A client's stream that leaves marks in its `Watch`.
+/// A client's stream that leaves marks in its `Watch`, and through which no byte passes that two readers of HTTP/1.1 could
+/// read differently.
 pub struct Watched<S> {
     stream: S,
     watch: Arc<Watch>,
+    framing: Option<Framing>,
+    /// Nothing more of it is believed.
+    spoilt: bool,
 }
 
 impl<S> Watched<S> {
     pub fn new(stream: S, watch: Arc<Watch>) -> Self {
-        Self { stream, watch }
+        let framing = (!watch.http2).then(Framing::default);
+        Self { stream, watch, framing, spoilt: false }
+    }
+
+    /// Looks at what has come, and spoils it from the first byte on that is in doubt: a NUL in a head makes hyper answer
+    /// 400 and close. In a body the connection breaks off, and the request ends as one whose body is broken.
+    fn vet(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let Some(framing) = &mut self.framing else { return };
+        if self.watch.tunnel.load(Relaxed) {
+            self.framing = None;
+            return;
+        }
+        let Some(piece) = buf.filled().get(before..) else { return };
+        let Err(violation) = framing.read(piece) else { return };
+        self.spoilt = true;
+        *self.watch.violation.lock() = Some(violation.what);
+        if violation.in_body {
+            buf.set_filled(before + violation.at);
+        } else if let Some(spoilt) = buf.filled_mut().get_mut(before + violation.at..) {
+            spoilt.fill(0);
+        }
     }
 
     fn wrote<T>(&self, polled: Poll<T>) -> Poll<T> {
@@ -208,9 +249,16 @@ impl<S> Watched<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
+        if self.spoilt {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.watch.bytes_arrived();
+            self.vet(buf, before);
+            if buf.filled().len() == before {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
         }
         polled
     }

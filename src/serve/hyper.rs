@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -61,7 +61,7 @@ where
     if let Err(fault) = ended
         && (fault.is_parse() || fault.is_parse_too_large())
     {
-        reply::unreadable(worker, peer, &fault);
+        reply::unreadable(worker, peer, &fault, watch.violation());
     }
 }
 
@@ -106,6 +106,9 @@ async fn answer(
     if http1 && watch.is_draining() {
         // hyper says so only where it was told before the request came. An upgrade has said what it needs.
         response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        watch.becomes_tunnel();
     }
     response.body_mut().then(busy);
     Ok(response)

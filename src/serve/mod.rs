@@ -7,7 +7,8 @@
 pub mod accept;
 pub mod answer;
 pub mod connection;
-pub mod hyper;
+pub mod framing;
+mod hyper;
 pub mod pipeline;
 pub mod places;
 pub mod recorded;

@@ -106,12 +106,12 @@ fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_
 }
 
 /// A request that hyper could not read and has answered by itself: counted and logged like any other refusal.
-pub fn unreadable(worker: &Rc<Worker>, peer: &Peer, fault: &hyper::Error) {
+pub fn unreadable(worker: &Rc<Worker>, peer: &Peer, fault: &hyper::Error, violation: Option<&'static str>) {
     let mut record = worker.open_record(peer, http::Method::default(), http::Version::HTTP_11);
     let reason = if fault.is_parse_too_large() { Reason::HeadTooLarge } else { Reason::RequestMalformed };
     record.refusal = Some(reason);
     record.status = reason.status();
-    record.detail = Some("the bytes of the request are not HTTP".to_owned());
+    record.detail = Some(violation.unwrap_or("the bytes of the request are not HTTP").to_owned());
     record.route = Some(std::sync::Arc::clone(&worker.house().unmatched));
     worker.write_down(&record);
 }

@@ -10,6 +10,7 @@ mod support;
 
 mod administration;
 mod architecture;
+mod attacks;
 mod audit;
 mod authority;
 mod clients;

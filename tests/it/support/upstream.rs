@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// One request as it arrived.
@@ -54,6 +55,14 @@ impl Reply {
 pub struct Upstream {
     pub port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,
+    counts: Arc<Counts>,
+}
+
+/// What came in, read or not.
+#[derive(Default)]
+struct Counts {
+    bytes: AtomicUsize,
+    connections: AtomicUsize,
 }
 
 impl Upstream {
@@ -64,14 +73,17 @@ impl Upstream {
     pub fn on(listener: TcpListener, reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
         let port = listener.local_addr().unwrap().port();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let (all, reply) = (Arc::clone(&seen), Arc::new(reply));
+        let counts: Arc<Counts> = Arc::default();
+        let (all, reply, counting) = (Arc::clone(&seen), Arc::new(reply), Arc::clone(&counts));
         std::thread::spawn(move || {
             for (connection, stream) in listener.incoming().flatten().enumerate() {
-                let (all, reply) = (Arc::clone(&all), Arc::clone(&reply));
-                std::thread::spawn(move || serve(stream, connection, &all, &*reply));
+                let (all, reply, counts) = (Arc::clone(&all), Arc::clone(&reply), Arc::clone(&counting));
+                counts.connections.fetch_add(1, Ordering::SeqCst);
+                let mut stream = Counted { stream, counts };
+                std::thread::spawn(move || serve(&mut stream, connection, &all, &*reply));
             }
         });
-        Self { port, seen }
+        Self { port, seen, counts }
     }
 
     /// One that says 200 to everything.
@@ -84,32 +96,56 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Every byte so far, also of what was no request.
+    pub fn bytes(&self) -> usize {
+        self.counts.bytes.load(Ordering::SeqCst)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many have been opened.
+    pub fn wait_for_connections(&self, count: usize) {
+        let start = std::time::Instant::now();
+        while self.connections() < count {
+            assert!(start.elapsed() < std::time::Duration::from_secs(20), "nobody connects");
+            std::thread::yield_now();
+        }
+    }
+
     /// The newest request.
     pub fn last(&self) -> Seen {
         self.seen().pop().expect("the upstream has seen a request")
     }
 }
 
-fn serve(mut stream: TcpStream, connection: usize, all: &Mutex<Vec<Seen>>, reply: &(dyn Fn(&Seen) -> Reply + Sync)) {
+/// A stream that counts what it reads.
+struct Counted {
+    stream: TcpStream,
+    counts: Arc<Counts>,
+}
+
+fn serve(stream: &mut Counted, connection: usize, all: &Mutex<Vec<Seen>>, reply: &(dyn Fn(&Seen) -> Reply + Sync)) {
     let mut read = Vec::new();
-    while let Some(seen) = next(&mut stream, &mut read, connection) {
+    while let Some(seen) = next(stream, &mut read, connection) {
         all.lock().unwrap().push(seen.clone());
         match reply(&seen) {
             Reply::Bytes(bytes) => {
-                if stream.write_all(&bytes).is_err() {
+                if stream.stream.write_all(&bytes).is_err() {
                     return;
                 }
             }
             Reply::Last(bytes) => {
-                let _ = stream.write_all(&bytes);
+                let _ = stream.stream.write_all(&bytes);
                 return;
             }
-            Reply::Take(act) => return act(stream),
+            Reply::Take(act) => return act(stream.stream.try_clone().unwrap()),
         }
     }
 }
 
-fn next(stream: &mut TcpStream, read: &mut Vec<u8>, connection: usize) -> Option<Seen> {
+fn next(stream: &mut Counted, read: &mut Vec<u8>, connection: usize) -> Option<Seen> {
     loop {
         let mut fields = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut fields);
@@ -133,7 +169,7 @@ fn next(stream: &mut TcpStream, read: &mut Vec<u8>, connection: usize) -> Option
     }
 }
 
-fn body(seen: &Seen, stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Vec<u8>> {
+fn body(seen: &Seen, stream: &mut Counted, read: &mut Vec<u8>) -> Option<Vec<u8>> {
     if let Ok(length) = seen.header("content-length").parse::<usize>() {
         while read.len() < length {
             more(stream, read)?;
@@ -160,11 +196,12 @@ fn body(seen: &Seen, stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Vec<u
     Some(body)
 }
 
-fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {
+fn more(stream: &mut Counted, read: &mut Vec<u8>) -> Option<()> {
     let mut piece = [0; 64 * 1024];
-    match stream.read(&mut piece) {
+    match stream.stream.read(&mut piece) {
         Ok(0) | Err(_) => None,
         Ok(count) => {
+            stream.counts.bytes.fetch_add(count, Ordering::SeqCst);
             read.extend_from_slice(&piece[..count]);
             Some(())
         }
