@@ -20,11 +20,14 @@ use crate::store::SecretUse;
 /// What authentication needs. Outlives reloads, so that a reload is no fresh start for whoever guesses.
 pub(super) struct Desk {
     /// When each secret was last right, as far as the store does not know it yet.
-    uses: Mutex<HashMap<(Arc<str>, Arc<str>), Time>>,
+    uses: Mutex<Uses>,
     throttle: Throttle,
     hashing: Hashing,
     remembered: Remembered,
 }
+
+/// By client and the name of the secret.
+type Uses = HashMap<(Arc<str>, Arc<str>), Time>;
 
 /// A client as the registry knows it.
 type Known<'a> = &'a Arc<Client>;

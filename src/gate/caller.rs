@@ -83,7 +83,7 @@ pub fn is_identity_name(name: &HeaderName) -> bool {
 }
 
 fn listed(name: &str) -> bool {
-    const PREFIXES: [&str; 12] = [
+    const PREFIXES: [&str; 23] = [
         "x-auth-",
         "x-user",
         "x-forwarded-",
@@ -96,8 +96,20 @@ fn listed(name: &str) -> bool {
         "remote-",
         "ssl-client-",
         "x-role",
+        // What other gateways tell their upstreams.
+        "x-amzn-oidc-",
+        "x-goog-iap-",
+        "x-goog-authenticated-user-",
+        "x-ms-client-principal",
+        "x-webauth-",
+        "x-consumer-",
+        "x-credential-",
+        "x-pomerium-",
+        "x-vouch-",
+        "x-envoy-",
+        "x-arr-",
     ];
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 32] = [
         "forwarded",
         "true-client-ip",
         "cf-connecting-ip",
@@ -118,6 +130,18 @@ fn listed(name: &str) -> bool {
         "x-cluster-client-ip",
         "x-token",
         "x-access-token",
+        "x-id-token",
+        "x-endpoint-api-userinfo",
+        "front-end-https",
+        "x-scheme",
+        "x-url-scheme",
+        "x-host",
+        "client-ip",
+        "proxy-client-ip",
+        "wl-proxy-client-ip",
+        "fly-client-ip",
+        "x-azure-clientip",
+        "x-appengine-user-ip",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }

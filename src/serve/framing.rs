@@ -116,6 +116,8 @@ impl Framing {
         self.place = match self.place {
             Place::Start { skipped: true } if text.is_empty() => return Err("empty lines before a request"),
             Place::Start { skipped: false } if text.is_empty() => Place::Start { skipped: true },
+            // The path ends there for some readers and goes on for others; no client sends one (RFC 9112 section 3.2).
+            Place::Start { .. } if text.contains(&b'#') => return Err("a fragment in the request target"),
             Place::Start { .. } => {
                 self.head = Head { old: text.ends_with(b"1.0"), ..Head::default() };
                 Place::Fields

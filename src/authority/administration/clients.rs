@@ -113,7 +113,7 @@ impl Administration {
             let line = |secret: &crate::authority::ClientSecret| SecretLine {
                 name: secret.name().to_string(),
                 ends: secret.ends(),
-                used: used(client.id(), &secret.name()),
+                used: used(client.id(), secret.name()),
             };
             client.secrets().iter().map(line).collect()
         };

@@ -128,6 +128,10 @@ fn size(parts: &Parts, lines: &Lines) -> Result<(), Refusal> {
     if parts.method.as_str().len() > MOST_METHOD {
         return Err(malformed("the method is too long"));
     }
+    // `get` is not `GET`, but there are servers that take it for that.
+    if parts.method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(malformed("the method is not in capital letters"));
+    }
     let target = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
     if target > MOST_TARGET {
         return Err(Refusal::HeadTooLarge("the request target is longer than 8 KiB"));

@@ -45,6 +45,7 @@ fn heads_that_two_readers_end_differently_are_refused() {
     check("GET / HTTP/1.1\r\nHost: a\r\n\n", bare);
     check("\nGET / HTTP/1.1\r\n\r\n", bare);
     check("\r\n\r\nGET / HTTP/1.1\r\n\r\n", Some("empty lines before a request"));
+    check("GET /a#b HTTP/1.1\r\n\r\n", Some("a fragment in the request target"));
     let head = |lines: &str| format!("POST / HTTP/1.1\r\n{lines}\r\n\r\n");
     for (lines, wrong) in [
         ("Content-Length: 5\r\nContent-Length: 5", "two Content-Length lines"),

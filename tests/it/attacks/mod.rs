@@ -5,6 +5,9 @@
 mod bed;
 mod bodies;
 mod framing;
+mod headers;
+mod jose;
 mod syntax;
+mod targets;
 
 use bed::Bed;

@@ -3,6 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64_simd::URL_SAFE_NO_PAD;
 use portcullis::token::jwt::Algorithm;
 use portcullis::token::jwt::sign::{Signer, generate_pkcs8};
 use serde_json::{Value, json};
@@ -19,6 +24,7 @@ pub struct Issuer {
 
 struct State {
     signer: Arc<Signer>,
+    pkcs8: Vec<u8>,
     published: Vec<Value>,
     /// Instead of every answer.
     broken: Option<(u16, String)>,
@@ -26,15 +32,16 @@ struct State {
     opaque: Vec<(String, Value)>,
 }
 
-fn signer(algorithm: Algorithm) -> Arc<Signer> {
-    Arc::new(Signer::from_pkcs8(algorithm, &generate_pkcs8(algorithm).unwrap()).unwrap())
+fn signer(algorithm: Algorithm) -> (Arc<Signer>, Vec<u8>) {
+    let pkcs8 = generate_pkcs8(algorithm).unwrap();
+    (Arc::new(Signer::from_pkcs8(algorithm, &pkcs8).unwrap()), pkcs8)
 }
 
 impl Issuer {
     pub fn start() -> Self {
-        let signer = signer(Algorithm::Es256);
+        let (signer, pkcs8) = signer(Algorithm::Es256);
         let published = vec![signer.public_jwk()];
-        let state = State { signer, published, broken: None, opaque: Vec::new() };
+        let state = State { signer, pkcs8, published, broken: None, opaque: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let answering = Arc::clone(&state);
         Self { server: Upstream::start(move |seen| answer(seen, &answering.lock().unwrap())), state }
@@ -69,17 +76,76 @@ impl Issuer {
         self.state.lock().unwrap().signer.sign(typ, claims).unwrap()
     }
 
+    /// The name of the key that signs.
+    pub fn kid(&self) -> String {
+        self.state.lock().unwrap().signer.kid().to_string()
+    }
+
+    /// Its public form.
+    pub fn jwk(&self) -> Value {
+        self.state.lock().unwrap().signer.public_jwk()
+    }
+
+    /// Signs any header and payload with ES256, whatever they say.
+    pub fn sign_text(&self, header: &str, payload: &str) -> String {
+        let pkcs8 = self.state.lock().unwrap().pkcs8.clone();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).unwrap();
+        let text =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode_to_string(header), URL_SAFE_NO_PAD.encode_to_string(payload));
+        let signature = pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode_to_string(signature.as_ref()))
+    }
+
+    pub fn sign_headed(&self, header: &Value, claims: &Value) -> String {
+        self.sign_text(&header.to_string(), &claims.to_string())
+    }
+
+    /// Good claims under an HMAC with this secret.
+    pub fn signed_hs256(&self, secret: &[u8]) -> String {
+        let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": self.kid()}).to_string();
+        let claims = self.claims("read").to_string();
+        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode_to_string(header), URL_SAFE_NO_PAD.encode_to_string(claims));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode_to_string(tag.as_ref()))
+    }
+
+    /// The public key in forms that somebody could take for a secret.
+    pub fn public_forms(&self) -> Vec<Vec<u8>> {
+        let pkcs8 = self.state.lock().unwrap().pkcs8.clone();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).unwrap();
+        let der: Vec<u8> = AsDer::<PublicKeyX509Der<'_>>::as_der(pair.public_key()).unwrap().as_ref().to_vec();
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+            base64_simd::STANDARD.encode_to_string(&der)
+        );
+        let jwk = self.jwk();
+        vec![
+            pair.public_key().as_ref().to_vec(),
+            der,
+            format!("{pem}\n").into_bytes(),
+            pem.into_bytes(),
+            jwk.to_string().into_bytes(),
+            jwk["x"].as_str().unwrap().as_bytes().to_vec(),
+        ]
+    }
+
+    /// How often its keys were fetched.
+    pub fn fetches(&self) -> usize {
+        self.asked("/jwks")
+    }
+
     /// A new key; the old one stays published.
     pub fn rotate(&self) {
         let mut state = self.state.lock().unwrap();
-        state.signer = signer(Algorithm::Es256);
+        (state.signer, state.pkcs8) = signer(Algorithm::Es256);
         let jwk = state.signer.public_jwk();
         state.published.push(jwk);
     }
 
     /// A key that nobody publishes signs from now on.
     pub fn sign_with_an_unknown_key(&self) {
-        self.state.lock().unwrap().signer = signer(Algorithm::Es256);
+        let mut state = self.state.lock().unwrap();
+        (state.signer, state.pkcs8) = signer(Algorithm::Es256);
     }
 
     /// Everything is answered like this from now on.

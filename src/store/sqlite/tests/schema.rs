@@ -54,7 +54,7 @@ fn what_is_asked_at_each_request_or_sweep_is_found_by_an_index() {
         "DELETE FROM access_token WHERE id = ?1",
         "SELECT * FROM revocation WHERE number > ?1 ORDER BY number LIMIT 10",
     ];
-    let sweeps = super::super::SWEEPS.iter().filter(|sweep| !sweep.contains("signing_key"));
+    let sweeps = crate::store::sqlite::SWEEPS.iter().filter(|sweep| !sweep.contains("signing_key"));
     for sql in asked.iter().chain(sweeps) {
         let mut explained = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let numbers = vec![1; explained.parameter_count()];
