@@ -15,6 +15,7 @@ mod audit;
 mod authority;
 mod clients;
 mod command_line;
+mod from_node;
 mod grants;
 mod life;
 mod proxying;

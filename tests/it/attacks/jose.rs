@@ -276,7 +276,7 @@ fn a_cache_knows_who_and_never_whether() {
     for _ in 0..3 {
         bed.answers("S26.1", &get("/api/admin/x"), &[403], &[]);
         bed.answers("S26.1", &get("/api/a"), &[200], &["/api/a"]);
-        let other = format!("GET /x HTTP/1.1⏎Host: other.test⏎T.read⏎Connection: close⏎⏎");
+        let other = "GET /x HTTP/1.1⏎Host: other.test⏎T.read⏎Connection: close⏎⏎".to_owned();
         bed.answers("S26.2", &other, &[403], &[]);
     }
     // A byte more or less is another token.
