@@ -1,6 +1,7 @@
 //! The account page: where people are signed in, which applications have access, password and second factor.
 
 mod acts;
+mod device;
 mod factor;
 
 use bytes::Bytes;
@@ -140,7 +141,7 @@ impl Authority {
 fn shown(session: Session, here: &str) -> AccountSession {
     AccountSession {
         here: session.sid == here,
-        device: if session.device.is_empty() { "?".to_owned() } else { session.device },
+        device: device::name(&session.device),
         address: session.address,
         seen: written(session.seen),
         sid: session.sid,
