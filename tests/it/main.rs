@@ -16,6 +16,7 @@ mod authority;
 mod browser;
 mod clients;
 mod command_line;
+mod conformance;
 mod from_node;
 mod grants;
 mod life;

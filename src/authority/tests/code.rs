@@ -77,6 +77,16 @@ async fn ac_03_a_code_that_comes_again_ends_everything_that_came_of_it_when_all_
 }
 
 #[tokio::test]
+async fn oidcc_codereuse_30seconds() {
+    let house = house().await;
+    let code = house.code(&[("scope", "openid offline_access read")]).await;
+    let answer = house.redeem("web", &code, "").await;
+    house.clock.advance(Duration::from_secs(31));
+    house.redeem("web", &code, "").await.is_refused(400, "invalid_grant");
+    assert!(!house.is_active(answer.text("access_token")).await);
+}
+
+#[tokio::test]
 async fn ac_04_another_client_s_code_and_a_made_up_one_are_refused_alike() {
     let house = house().await;
     let code = house.code(&[]).await;

@@ -18,6 +18,15 @@ impl<'h> Browser<'h> {
         Self { house, cookies: BTreeMap::new() }
     }
 
+    /// One that has been here before.
+    pub fn with(house: &'h House, cookies: BTreeMap<String, String>) -> Self {
+        Self { house, cookies }
+    }
+
+    pub fn into_cookies(self) -> BTreeMap<String, String> {
+        self.cookies
+    }
+
     pub fn get(&mut self, target: &str) -> Answer {
         self.send("GET", target, None)
     }
@@ -53,6 +62,20 @@ impl<'h> Browser<'h> {
             encoded(redirect_uri),
             encoded(scope)
         ));
+        let page = self.allow(first, (name, password));
+        let location = page.header("location");
+        let code =
+            location.split("code=").nth(1).unwrap_or_else(|| panic!("{} {location} {}", page.status, page.text()));
+        code.split('&').next().unwrap().to_owned()
+    }
+
+    /// Follows this address, signs in and allows wherever that is asked for.
+    pub fn through(&mut self, target: &str, person: (&str, &str)) -> Answer {
+        let first = self.get(target);
+        self.allow(first, person)
+    }
+
+    fn allow(&mut self, first: Answer, (name, password): (&str, &str)) -> Answer {
         let mut page = self.follow(first);
         if page.text().contains("name=\"password\"") {
             page = self.submit(&page, "/login", &[("username", name), ("password", password)]);
@@ -65,10 +88,7 @@ impl<'h> Browser<'h> {
             fields.extend(scopes.iter().map(|scope| ("scope", *scope)));
             page = self.submit(&page, "/consent", &fields);
         }
-        let location = page.header("location");
-        let code =
-            location.split("code=").nth(1).unwrap_or_else(|| panic!("{} {location} {}", page.status, page.text()));
-        code.split('&').next().unwrap().to_owned()
+        page
     }
 
     fn send(&mut self, method: &str, target: &str, form: Option<String>) -> Answer {
