@@ -149,7 +149,7 @@ fn oidcc_ensure_registered_redirect_uri() {
 
 #[test]
 fn oidcc_ensure_post_request_succeeds() {
-    let mut run = Run::new();
+    let run = Run::new();
     let form = run.query(&[]);
     let answer = run.house.post_form("/oauth/authorize", "", &form);
     assert!(answer.status == 303 && answer.header("location").starts_with("/login"), "{answer:?}");
