@@ -3,7 +3,7 @@
 //! `cargo bench --bench issuing`, with `wrk` and `taskset` from the distribution, and oidc-provider and node 22 where
 //! `.ci/test` puts them. The server is alone on one CPU, the load on the other. Both sign with ES256 and authenticate the
 //! client by Basic; the peer keeps everything in memory, we keep an audit log on the disk. Introspection is of one token
-//! again and again.
+//! again and again, and so is refreshing, each time with a row written to the disk.
 
 #![allow(
     clippy::print_stdout,
@@ -27,6 +27,7 @@ const GOAL: f64 = 10.0;
 fn main() {
     let folder = folder();
     let (port, admin, peer_port) = (free_port(), free_port(), free_port());
+    std::fs::write(folder.path().join("alice"), "a sentence of alice").expect("the temporary folder can be written");
     let ours = gateway(folder.path(), &yaml(port, admin), port, Some(1));
     let peer = provider(peer_port);
     let issue = script(folder.path(), "issue", "bench:bench-secret", "grant_type=client_credentials");
@@ -50,6 +51,9 @@ fn main() {
     let look = script(folder.path(), "look", "bench:bench-secret", &format!("token={token}"));
     let looked = measure(&ours, &format!("http://127.0.0.1:{port}/oauth/introspect"), &look);
     println!("introspection      {:>20.0} {:>12.0}", looked.per_cpu_second, looked.rate);
+    let refresh = script(folder.path(), "refresh", "phone:bench-secret", &refresh_form(port));
+    let refreshed = measure(&ours, &format!("http://127.0.0.1:{port}/oauth/token"), &refresh);
+    println!("refresh            {:>20.0} {:>12.0}", refreshed.per_cpu_second, refreshed.rate);
 
     let (theirs, own) = (median(peer_rates), median(own_rates));
     let ratio = own / theirs;
@@ -57,6 +61,24 @@ fn main() {
         "\nmedian of {ROUNDS} rounds: oidc-provider {theirs:.0}, portcullis {own:.0} requests per CPU second: {ratio:.1} times"
     );
     assert!(ratio >= GOAL, "the goal is {GOAL} times oidc-provider");
+}
+
+/// The form that refreshes a grant of a user; its refresh token stays, as for every client with a secret.
+fn refresh_form(port: u16) -> String {
+    let out = Command::new("curl")
+        .args([
+            "-sS",
+            "-u",
+            "phone:bench-secret",
+            "-d",
+            "grant_type=password&username=alice&password=a+sentence+of+alice",
+        ])
+        .arg(format!("http://127.0.0.1:{port}/oauth/token"))
+        .output()
+        .expect("curl runs");
+    let answer: serde_json::Value = serde_json::from_slice(&out.stdout).expect("a token answer");
+    let token = answer["refresh_token"].as_str().unwrap_or_else(|| panic!("no refresh token in {answer}"));
+    format!("grant_type=refresh_token&refresh_token={token}")
 }
 
 struct Rate {
@@ -124,6 +146,11 @@ authority:
       secret: {{hash: "sha256:{SECRET}"}}
       grants: [client_credentials]
       scopes: ["orders:read"]
+    - id: phone
+      secret: {{hash: "sha256:{SECRET}"}}
+      grants: [password, refresh_token]
+      scopes: ["orders:read"]
+  users: [{{name: alice, password: {{file: alice}}}}]
 routes:
   - {{match: GET /v1/orders/**, access: {{scope: "orders:read"}}, respond: echo}}
 "#

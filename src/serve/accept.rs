@@ -7,9 +7,10 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::connection::{Watch, Watched};
+use super::connection::Watch;
 use super::places::Place;
 use super::snapshot::DoorLimits;
+use super::stream::Watched;
 use super::worker::Worker;
 use crate::listen::Peer;
 use crate::listen::accept::Acceptor;

@@ -3,19 +3,13 @@
 //! No timer is set per request. The stream marks what happens, and the worker looks over all its connections once a
 //! second and ends those that take too long.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use super::framing::Framing;
 use super::snapshot::DoorLimits;
-use crate::ground::pieces;
+use parking_lot::Mutex;
 
 /// The worker's time in milliseconds since its start, set at each tick: a clock read per byte would cost more than the
 /// bytes, and connection timeouts need no more than this.
@@ -41,6 +35,8 @@ pub struct Watch {
     /// The client does not send the body it announced, since then; or `NOT`.
     body_awaited: AtomicU64,
     fate: AtomicU8,
+    /// A head of HTTP/2 has begun and not ended.
+    head_began: AtomicBool,
     /// The connection carries no HTTP any more.
     tunnel: AtomicBool,
     /// Why its bytes are not believed any more.
@@ -80,6 +76,7 @@ impl Watch {
             write_blocked: AtomicU64::new(NOT),
             body_awaited: AtomicU64::new(NOT),
             fate: AtomicU8::new(Fate::GoOn as u8),
+            head_began: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             violation: Mutex::new(None),
             waker: Mutex::new(None),
@@ -111,14 +108,47 @@ impl Watch {
         *self.violation.lock()
     }
 
+    /// The client does not take what is written.
+    pub(super) fn write_blocked(&self, blocked: bool) {
+        self.mark(&self.write_blocked, blocked);
+    }
+
+    /// Why nothing more of the client is believed.
+    pub(super) fn spoil(&self, what: &'static str) {
+        *self.violation.lock() = Some(what);
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.tunnel.load(Relaxed)
+    }
+
+    /// The worker's time.
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+
     pub fn body_awaited(&self, awaited: bool) {
         self.mark(&self.body_awaited, awaited);
     }
 
-    fn bytes_arrived(&self) {
+    pub(super) fn bytes_arrived(&self) {
         self.heard.store(true, Relaxed);
         if !self.http2 && self.idle.swap(NOT, Relaxed) != NOT {
             self.head.store(self.now.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// In HTTP/2, where a head may come in several frames: whether one has begun and not ended.
+    pub(super) fn head_open(&self, open: bool) {
+        if open || self.head_began.swap(false, Relaxed) {
+            self.mark(&self.head, open);
+        }
+        if open {
+            self.head_began.store(true, Relaxed);
         }
     }
 
@@ -202,97 +232,6 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.request_ends();
-    }
-}
-
-/// A client's stream that leaves marks in its `Watch`, and through which no byte passes that two readers of HTTP/1.1 could
-/// read differently.
-pub struct Watched<S> {
-    stream: S,
-    watch: Arc<Watch>,
-    framing: Option<Framing>,
-    /// Nothing more of it is believed.
-    spoilt: bool,
-}
-
-impl<S> Watched<S> {
-    pub fn new(stream: S, watch: Arc<Watch>) -> Self {
-        let framing = (!watch.http2).then(Framing::default);
-        Self { stream, watch, framing, spoilt: false }
-    }
-
-    /// Looks at what has come, and spoils it from the first byte on that is in doubt: a NUL in a head makes hyper answer
-    /// 400 and close. In a body the connection breaks off, and the request ends as one whose body is broken.
-    fn vet(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let Some(framing) = &mut self.framing else { return };
-        if self.watch.tunnel.load(Relaxed) {
-            self.framing = None;
-            return;
-        }
-        let Some(piece) = buf.filled().get(before..) else { return };
-        let Err(violation) = framing.read(piece) else { return };
-        self.spoilt = true;
-        *self.watch.violation.lock() = Some(violation.what);
-        if violation.in_body {
-            buf.set_filled(before + violation.at);
-        } else if let Some(spoilt) = buf.filled_mut().get_mut(before + violation.at..) {
-            spoilt.fill(0);
-        }
-    }
-
-    fn wrote<T>(&self, polled: Poll<T>) -> Poll<T> {
-        self.watch.mark(&self.watch.write_blocked, polled.is_pending());
-        polled
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        if self.spoilt {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-        }
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.watch.bytes_arrived();
-            self.vet(buf, before);
-            if buf.filled().len() == before {
-                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-            }
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.wrote(polled)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = match pieces::joined(pieces) {
-            Some(all) => Pin::new(&mut self.stream).poll_write(cx, &all),
-            None => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
-        };
-        self.wrote(polled)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.wrote(polled)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

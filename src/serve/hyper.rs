@@ -15,8 +15,9 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Busy, Fate, Watch, Watched};
+use super::connection::{Busy, Fate, Watch};
 use super::recorded::Recorded;
+use super::stream::Watched;
 use super::worker::Worker;
 use super::{pipeline, reply};
 use crate::ground::{Body, BodyFault};
@@ -58,6 +59,9 @@ where
         );
         drive(&mut connection, watch, |connection| connection.graceful_shutdown()).await
     };
+    if let (true, Some(violation)) = (http2, watch.violation()) {
+        tracing::info!(client.address = %peer.address, "connection ended: {violation}");
+    }
     if let Err(fault) = ended
         && (fault.is_parse() || fault.is_parse_too_large())
     {

@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod answer;
 pub mod connection;
+pub mod frames;
 pub mod framing;
 mod hyper;
 pub mod pipeline;
@@ -15,6 +16,7 @@ pub mod recorded;
 pub mod reply;
 pub mod service;
 pub mod snapshot;
+pub mod stream;
 pub mod worker;
 
 pub use service::Gateway;
