@@ -10,13 +10,18 @@ const CALLBACK: &str = "https://app.example.com/cb";
 const PASSWORD: &str = "a sentence of alice";
 const SECRET: &str = "web-secret-0123456789abcdef";
 
-fn house() -> House {
+/// With `http` or `https` in the name of the issuer; in a folder that has a certificate.
+fn house(scheme: &str) -> House {
     let plot = Plot::new();
     plot.write("alice", PASSWORD);
     plot.write("web", SECRET);
-    let yaml = plot.yaml(&format!(
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    plot.write("cert.pem", made.cert.pem());
+    plot.write("key.pem", made.signing_key.serialize_pem());
+    let host = if scheme == "http" { "127.0.0.1" } else { "localhost" };
+    let mut yaml = plot.yaml(&format!(
         "store: {{sqlite: store.db}}\n\
-         authority:\n  issuer: http://127.0.0.1:{}\n  scopes: {{read: Read}}\n  \
+         authority:\n  issuer: {scheme}://{host}:{}\n  scopes: {{read: Read}}\n  \
          users: [{{name: alice, email: alice@example.com, password: {{file: alice}}}}]\n  clients:\n    \
          - {{id: spa, redirect_uris: [\"{CALLBACK}\"], grants: [authorization_code, refresh_token], \
          scopes: [openid, offline_access, read]}}\n    \
@@ -27,6 +32,9 @@ fn house() -> House {
          routes:\n  - {{match: GET /read, access: {{scope: read}}, respond: echo}}\n",
         plot.port
     ));
+    if scheme == "https" {
+        yaml = yaml.replacen("}]", ", tls: {certificate: cert.pem, key: key.pem}}]", 1);
+    }
     plot.start(&yaml)
 }
 
@@ -35,12 +43,14 @@ fn root() -> &'static Path {
 }
 
 /// Runs a client with what it needs to know; it ends well only when it is content.
-fn is_content(program: PathBuf, script: &Path) {
-    let house = house();
-    let issuer = format!("http://127.0.0.1:{}", house.port);
+fn is_content(program: PathBuf, script: Option<&Path>) {
+    let (scheme, host) = if script.is_some() { ("http", "127.0.0.1") } else { ("https", "localhost") };
+    let house = house(scheme);
+    let issuer = format!("{scheme}://{host}:{}", house.port);
     let ran = Command::new(&program)
-        .arg(script)
+        .args(script)
         .args([&issuer, CALLBACK, SECRET, PASSWORD])
+        .arg(house.path("cert.pem"))
         .output()
         .unwrap_or_else(|fault| panic!("{}: {fault}; `.ci/test` installs it", program.display()));
     let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
@@ -70,7 +80,7 @@ pub fn script(name: &str) -> PathBuf {
 }
 
 fn script_is_content(name: &str) {
-    is_content(node(), &script(name));
+    is_content(node(), Some(&script(name)));
 }
 
 #[test]
@@ -86,5 +96,20 @@ fn oauth4webapi_of_npm_is_content() {
 #[test]
 fn authlib_of_pypi_is_content() {
     let python = root().join("target/tools/python/bin/python");
-    is_content(python, &root().join("tests/clients/python/authlib_client.py"));
+    is_content(python, Some(&root().join("tests/clients/python/authlib_client.py")));
+}
+
+/// A program of the project `tests/clients/rust`, which gives tokens back over TLS alone.
+fn rust(program: &str) {
+    is_content(root().join("target/tools/rust/debug").join(program), None);
+}
+
+#[test]
+fn openidconnect_of_crates_io_is_content() {
+    rust("openidconnect_client");
+}
+
+#[test]
+fn oauth2_of_crates_io_is_content() {
+    rust("oauth2_client");
 }

@@ -9,6 +9,7 @@
 mod support;
 
 mod administration;
+mod apache;
 mod architecture;
 mod attacks;
 mod audit;
