@@ -224,7 +224,7 @@ fn refused_after(house: &House, token: &str, act: impl FnOnce()) -> Duration {
 const SOON: Duration = Duration::from_secs(5);
 
 #[test]
-fn rv_03_revocation_by_whatever_way_reaches_signed_and_opaque_tokens_at_the_gateway() {
+fn rv_03_at_04_revocation_by_whatever_way_reaches_signed_and_opaque_tokens_at_the_gateway() {
     let house = house();
     let port = house.port;
     for (client, scope) in [("spa", "read write"), ("web", "read write")] {

@@ -187,7 +187,7 @@ async fn az_14_parameters_that_we_do_not_need_do_no_harm() {
 }
 
 #[tokio::test]
-async fn az_16_tokens_in_a_redirect_are_not_there_unless_a_client_is_switched_on_for_them() {
+async fn az_16_im_01_tokens_in_a_redirect_are_not_there_unless_a_client_is_switched_on_for_them() {
     fails(&[("response_type", "token")], "unsupported_response_type").await;
     fails(&[("response_type", "id_token token")], "unsupported_response_type").await;
     let mut parts = people();

@@ -12,6 +12,7 @@ mod endpoints;
 mod guessing;
 mod keys;
 mod parameters;
+mod promises;
 mod properties;
 mod refresh;
 mod registration;

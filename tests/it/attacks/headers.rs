@@ -57,7 +57,7 @@ fn the_hop_before_the_trusted_ones_is_the_client() {
 }
 
 #[test]
-fn nobody_but_the_gateway_says_who_calls() {
+fn g_13_rs_07_nobody_but_the_gateway_says_who_calls() {
     let bed = Bed::new();
     let names = [
         "X-Auth-Subject",
@@ -161,7 +161,7 @@ fn a_header_that_must_be_one_is_one() {
 }
 
 #[test]
-fn a_bearer_token_comes_in_one_header_in_one_form() {
+fn rs_01_rs_02_a_bearer_token_comes_in_one_header_in_one_form() {
     let bed = Bed::new();
     let token = bed.read.clone();
     for (id, target, lines) in [

@@ -32,7 +32,7 @@ fn accepted(bed: &Bed, id: &str, token: &str) {
 }
 
 #[test]
-fn a_token_is_signed_by_a_known_key_with_the_algorithm_of_that_key() {
+fn jo_01_jo_02_a_token_is_signed_by_a_known_key_with_the_algorithm_of_that_key() {
     let bed = Bed::new();
     let kid = bed.issuer.kid();
     for alg in [
@@ -78,7 +78,7 @@ fn a_token_is_signed_by_a_known_key_with_the_algorithm_of_that_key() {
 }
 
 #[test]
-fn unknown_keys_are_not_asked_for_each_time() {
+fn rs_05_unknown_keys_are_not_asked_for_each_time() {
     let bed = Bed::new();
     accepted(&bed, "S20.4", &bed.read);
     let before = bed.issuer.fetches();
@@ -133,7 +133,7 @@ fn a_signature_has_one_form_and_a_token_three_parts() {
 }
 
 #[test]
-fn a_header_that_asks_for_more_than_is_done_is_refused() {
+fn jo_01_rs_03_a_header_that_asks_for_more_than_is_done_is_refused() {
     let bed = Bed::new();
     let claims = bed.issuer.claims("read");
     let base = json!({"alg": "ES256", "typ": "at+jwt", "kid": bed.issuer.kid()});
@@ -166,7 +166,7 @@ fn a_header_that_asks_for_more_than_is_done_is_refused() {
 }
 
 #[test]
-fn claims_are_what_they_must_be_or_the_token_is_none() {
+fn jo_04_rs_03_claims_are_what_they_must_be_or_the_token_is_none() {
     let bed = Bed::new();
     let now = crate::support::issuer::now();
     let with = |name: &str, value: Value| bed.issuer.token_with(|claims| claims[name] = value);
@@ -270,7 +270,7 @@ fn tokens_within_tokens_and_vast_ones_cost_nothing() {
 }
 
 #[test]
-fn a_cache_knows_who_and_never_whether() {
+fn rs_06_a_cache_knows_who_and_never_whether() {
     let bed = Bed::new();
     let get = |target: &str| format!("GET {target} HTTP/1.1⏎Host: api.test⏎T.read⏎Connection: close⏎⏎");
     for _ in 0..3 {

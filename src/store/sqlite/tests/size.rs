@@ -54,7 +54,7 @@ fn length(file: &Path) -> u64 {
 /// A million by `PORTCULLIS_TOKENS=1000000`.
 #[allow(clippy::disallowed_methods, reason = "how much is tried is for whoever runs the tests to say")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_is_as_large_as_its_live_grants_need_however_many_tokens_there_were() {
+async fn ad_04_a_store_is_as_large_as_its_live_grants_need_however_many_tokens_there_were() {
     let tokens = std::env::var("PORTCULLIS_TOKENS").map_or(3000, |count| count.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let (plain, used) = (folder.path().join("plain"), folder.path().join("used"));
