@@ -17,12 +17,17 @@ const ALICE: (&str, &str) = ("alice", "a sentence of alice");
 const SECRET: &str = "web-secret-0123456789abcdef";
 
 fn house() -> House {
+    house_with("")
+}
+
+/// With more lines of the authority, each indented by two and ended.
+fn house_with(more: &str) -> House {
     let plot = Plot::new();
     plot.write("alice", ALICE.1);
     plot.write("web", SECRET);
     let yaml = plot.yaml(&format!(
         "store: {{sqlite: store.db}}\n\
-         authority:\n  issuer: http://127.0.0.1:{}\n  scopes: {{read: Read, write: Write}}\n  \
+         authority:\n  issuer: http://127.0.0.1:{}\n{more}  scopes: {{read: Read, write: Write}}\n  \
          roles: {{clerk: {{scopes: [write]}}}}\n  \
          users: [{{name: alice, password: {{file: alice}}, roles: [clerk]}}]\n  clients:\n    \
          - {{id: spa, redirect_uris: [\"{CALLBACK}\"], grants: [authorization_code, refresh_token], scopes: [read, write]}}\n    \
@@ -286,4 +291,25 @@ fn a_role_that_leaves_the_file_takes_its_tokens_along_at_the_reload_and_so_does_
     };
     assert!(refused_after(&house, &text(&body, "access_token"), without_user) < SOON);
     assert_eq!(refresh(house.port, &text(&body, "refresh_token")).unwrap().0, 400);
+}
+
+#[test]
+fn rt_05_a_retry_is_answered_until_the_gateway_has_seen_the_new_access_token() {
+    let house = house_with("  refresh_tokens: {grace: 100ms}\n");
+    let grant = || {
+        let code = Browser::new(&house).code("spa", CALLBACK, "read", ALICE);
+        let old = text(&redeem(house.port, "spa", &code).unwrap().1, "refresh_token");
+        let answer = refresh(house.port, &old).unwrap().1;
+        (old, answer)
+    };
+    let (unseen, lost) = grant();
+    let (seen, arrived) = grant();
+    assert_eq!(house.get_with("/read", &text(&arrived, "access_token")).status, 200);
+    let start = Instant::now();
+    while refresh(house.port, &seen).unwrap().0 == 200 {
+        assert!(start.elapsed() < Duration::from_secs(20), "the sighting never reached the store");
+    }
+    let (status, again) = refresh(house.port, &unseen).unwrap();
+    assert_eq!((status, text(&again, "refresh_token")), (200, text(&lost, "refresh_token")));
+    assert_eq!(house.get_with("/read", &text(&arrived, "access_token")).status, 401, "a replay ends its grant");
 }
