@@ -1,6 +1,7 @@
 //! A house to test: the binary with a file of its own, an upstream that records, an issuer that obeys.
 
 pub mod browser;
+pub mod h2;
 pub mod house;
 pub mod issuer;
 pub mod upstream;
