@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{Request, Response};
 
 use super::answer::{self, Asked};
-use super::recorded::Recorded;
+use super::recorded::{OpenRecord, Recorded};
 use super::reply;
 use super::snapshot::{Route, Snapshot};
 use super::worker::Worker;
@@ -20,7 +20,6 @@ use crate::gate::table::{Found, Params};
 use crate::gate::{Caller, Policy, Refusal};
 use crate::ground::Body;
 use crate::listen::Peer;
-use crate::observe::Record;
 use crate::observe::record::TokenUse;
 use crate::observe::trace::trace_id;
 
@@ -37,7 +36,7 @@ pub async fn handle(worker: &Rc<Worker>, peer: &Peer, request: Request<Body>) ->
 struct Walk<'h> {
     worker: &'h Rc<Worker>,
     house: &'h Arc<Snapshot>,
-    record: Box<Record>,
+    open: OpenRecord,
     /// Whose dress the answer wears: the route's as soon as there is one.
     policy: &'h Policy,
     wearer: Wearer,
@@ -57,7 +56,7 @@ impl<'h> Walk<'h> {
         }
         policy.check_upgrade(&head)?;
         policy.limits.take_early(&head, &mut self.standings)?;
-        let now = self.record.at;
+        let now = self.open.record.at;
         let tokens = Tokens {
             verifier: &self.house.verifier,
             local: &self.worker.tokens,
@@ -68,20 +67,22 @@ impl<'h> Walk<'h> {
         let permit = policy.rule.decide(caller, &head, &params)?;
         policy.body.check(&head)?;
         let asked = Asked { permit: &permit, admitted: &admitted, parts, body, now };
-        answer::answer(self.worker, self.house, route, asked, &mut self.record).await
+        answer::answer(self.worker, self.house, route, asked, &mut self.open.record).await
     }
 
     fn begin(worker: &'h Rc<Worker>, house: &'h Arc<Snapshot>, peer: &Peer, parts: &Parts) -> Self {
         let record = worker.open_record(peer, parts.method.clone(), parts.version);
-        let wearer = Wearer { origin: parts.headers.get(http::header::ORIGIN).cloned(), secure: record.tls };
+        let mut open = OpenRecord::new(record, Rc::clone(worker));
+        open.record.route = Some(Arc::clone(&house.unmatched));
+        let wearer = Wearer { origin: parts.headers.get(http::header::ORIGIN).cloned(), secure: open.record.tls };
         let http1 = parts.version < http::Version::HTTP_2;
-        Self { worker, house, record, policy: &house.bare, wearer, standings: Standings::default(), http1 }
+        Self { worker, house, open, policy: &house.bare, wearer, standings: Standings::default(), http1 }
     }
 
     fn admit(&mut self, peer: &Peer, parts: &Parts) -> Result<Admitted, Refusal> {
         let door = self.house.doors.get(peer.listener).ok_or(Refusal::HostUnknown)?;
         let admitted = door.admission.admit(parts, peer)?;
-        let record = &mut self.record;
+        let record = &mut self.open.record;
         record.client = admitted.client;
         record.host.clone_from(&admitted.host);
         record.path.clone_from(&admitted.path);
@@ -121,20 +122,20 @@ impl<'h> Walk<'h> {
 
     fn enter(&mut self, route: &'h Route) {
         self.policy = &route.policy;
-        self.record.route = Some(Arc::clone(&route.series));
+        self.open.record.route = Some(Arc::clone(&route.series));
     }
 
     /// Notes who calls, or that a token was looked at and is not good.
     fn learn(&mut self, judged: Result<(Caller, TokenUse), Refusal>) -> Result<Caller, Refusal> {
         if let Err(Refusal::Token { .. }) = &judged {
-            self.record.token = TokenUse::Refused;
+            self.open.record.token = TokenUse::Refused;
         }
         let (caller, level) = judged?;
-        self.record.token = level;
+        self.open.record.token = level;
         if let Some(claims) = caller.claims() {
-            self.record.subject.clone_from(&claims.subject);
-            self.record.client_id.clone_from(&claims.client);
-            self.record.issuer = Some(Arc::clone(&claims.issuer));
+            self.open.record.subject.clone_from(&claims.subject);
+            self.open.record.client_id.clone_from(&claims.client);
+            self.open.record.issuer = Some(Arc::clone(&claims.issuer));
         }
         Ok(caller)
     }
@@ -142,18 +143,15 @@ impl<'h> Walk<'h> {
     /// Dresses the answer, whoever made it, and hands the record to its body.
     fn end(mut self, answer: Result<Response<Body>, Refusal>) -> Response<Recorded> {
         let mut response = answer.unwrap_or_else(|refusal| {
-            self.record.refusal = Some(refusal.reason());
-            self.record.detail = refusal.detail();
-            reply::refuse(&refusal, &self.record.request_id, &self.house.realm, self.http1)
+            self.open.record.refusal = Some(refusal.reason());
+            self.open.record.detail = refusal.detail();
+            reply::refuse(&refusal, &self.open.record.request_id, &self.house.realm, self.http1)
         });
         let headers = response.headers_mut();
         self.policy.dress(&self.wearer, &self.standings, headers);
-        headers.insert(reply::X_REQUEST_ID, reply::request_id(&self.record.request_id));
-        self.record.status = response.status().as_u16();
-        if self.record.route.is_none() {
-            self.record.route = Some(Arc::clone(&self.house.unmatched));
-        }
-        let (record, worker) = (self.record, Rc::clone(self.worker));
-        response.map(|body| Recorded::new(body, record, worker))
+        headers.insert(reply::X_REQUEST_ID, reply::request_id(&self.open.record.request_id));
+        self.open.record.status = response.status().as_u16();
+        let open = self.open;
+        response.map(|body| Recorded::new(body, open))
     }
 }

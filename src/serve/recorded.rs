@@ -1,4 +1,4 @@
-//! The body of an answer that closes its request's record when the last byte has gone.
+//! A request's record while it is open, and the body of an answer that closes it when the last byte has gone.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -12,17 +12,49 @@ use super::worker::Worker;
 use crate::ground::{Body, BodyFault};
 use crate::observe::Record;
 
+/// What is written down when nobody waits for the answer any more, as nginx does.
+const CLIENT_LEFT: u16 = 499;
+
+/// A record that is written down once, however its request ends: a client that leaves takes the future that answers it
+/// along, at any point.
+pub struct OpenRecord {
+    pub record: Box<Record>,
+    worker: Rc<Worker>,
+    closed: bool,
+}
+
+impl OpenRecord {
+    pub fn new(record: Box<Record>, worker: Rc<Worker>) -> Self {
+        Self { record, worker, closed: false }
+    }
+
+    fn close(&mut self, aborted: bool) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.record.aborted = aborted;
+            self.worker.write_down(&self.record);
+        }
+    }
+}
+
+impl Drop for OpenRecord {
+    fn drop(&mut self) {
+        if self.record.status == 0 {
+            self.record.status = CLIENT_LEFT;
+        }
+        self.close(true);
+    }
+}
+
 /// An answer's body with what is to be written down about it.
 pub struct Recorded {
     body: Body,
-    /// Taken when the record is closed.
-    open: Option<(Box<Record>, Rc<Worker>)>,
+    open: OpenRecord,
     busy: Option<Busy>,
 }
 
 impl Recorded {
-    pub fn new(body: Body, record: Box<Record>, worker: Rc<Worker>) -> Self {
-        Self { body, open: Some((record, worker)), busy: None }
+    pub fn new(body: Body, open: OpenRecord) -> Self {
+        Self { body, open, busy: None }
     }
 
     /// Lets go of `busy` when this body has ended.
@@ -31,10 +63,7 @@ impl Recorded {
     }
 
     fn close(&mut self, aborted: bool) {
-        if let Some((mut record, worker)) = self.open.take() {
-            record.aborted = aborted;
-            worker.write_down(&record);
-        }
+        self.open.close(aborted);
         self.busy = None;
     }
 }
@@ -47,8 +76,9 @@ impl HttpBody for Recorded {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                if let (Some(data), Some((record, _))) = (frame.data_ref(), &mut self.open) {
-                    record.bytes_out = record.bytes_out.saturating_add(data.len() as u64);
+                if let Some(data) = frame.data_ref() {
+                    let out = &mut self.open.record.bytes_out;
+                    *out = out.saturating_add(data.len() as u64);
                 }
             }
             Poll::Ready(Some(Err(_))) => self.close(true),

@@ -25,7 +25,6 @@ pub const END_HEADERS: u8 = 4;
 #[derive(Clone, Debug)]
 pub struct Frame {
     pub kind: u8,
-    pub flags: u8,
     pub stream: u32,
     pub payload: Vec<u8>,
 }
@@ -82,7 +81,7 @@ impl Connection {
                 if self.read.len() >= 9 + length {
                     let bytes: Vec<u8> = self.read.drain(..9 + length).collect();
                     let stream = u32::from_be_bytes([bytes[5], bytes[6], bytes[7], bytes[8]]);
-                    return Some(Frame { kind: bytes[3], flags: bytes[4], stream, payload: bytes[9..].to_vec() });
+                    return Some(Frame { kind: bytes[3], stream, payload: bytes[9..].to_vec() });
                 }
             }
             let mut piece = [0; 16 * 1024];

@@ -197,6 +197,11 @@ impl House {
         self.events.wait(|line| line.contains(text))
     }
 
+    /// Waits for a line of the access log that contains this text.
+    pub fn logged(&self, text: &str) -> String {
+        self.out.wait(|line| line.contains(text))
+    }
+
     /// Lines of either log so far that contain this text.
     pub fn mentions(&self, text: &str) -> usize {
         self.events.count(|line| line.contains(text)) + self.out.count(|line| line.contains(text))
@@ -212,6 +217,15 @@ impl House {
         };
         let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
         page.lines().filter(|line| !line.starts_with('#')).filter(fits).map(value).sum()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many files, sockets and the like it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     pub fn signal(&self, name: &str) {
