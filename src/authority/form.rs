@@ -16,7 +16,7 @@ pub(super) const LARGEST: usize = 64 * 1024;
 const REPEATABLE: &[&str] = &["resource"];
 
 /// Decoded parameters. Those with an empty value are absent (RFC 6749 section 3.2), unknown ones are just never asked for.
-pub(super) struct Form {
+pub struct Form {
     pairs: Vec<(String, String)>,
     /// Names that came twice and may not. Empty, unless reading was lenient.
     repeated: Vec<String>,
@@ -45,7 +45,7 @@ impl Form {
     }
 
     /// Reads a query like a body; lenient about repetition.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, OAuthError> {
+    pub fn parse(text: &[u8]) -> Result<Self, OAuthError> {
         let mut seen = HashSet::new();
         let (mut pairs, mut repeated) = (Vec::new(), Vec::new());
         for piece in text.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
@@ -60,21 +60,21 @@ impl Form {
         Ok(Self { pairs, repeated })
     }
 
-    pub(super) fn is_repeated(&self, name: &str) -> bool {
+    pub fn is_repeated(&self, name: &str) -> bool {
         self.repeated.iter().any(|own| own == name)
     }
 
-    pub(super) fn has_repeated(&self) -> bool {
+    pub fn has_repeated(&self) -> bool {
         !self.repeated.is_empty()
     }
 
     /// The value of a parameter.
-    pub(super) fn one(&self, name: &str) -> Option<&str> {
+    pub fn one(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
     /// All values of a parameter that may be repeated.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.pairs.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 }

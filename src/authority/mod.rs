@@ -16,7 +16,7 @@ mod consent;
 mod credentials;
 pub mod endpoint;
 pub mod error;
-mod form;
+pub mod form;
 pub mod grant;
 mod hashing;
 mod id_token;

@@ -64,7 +64,7 @@ impl RedirectUri {
 
     /// Whether a request may name `presented` for this: the same letters. A loopback address may have any port, because a
     /// native program learns its port when it starts (RFC 8252 section 7.3).
-    pub(super) fn is(&self, presented: &str) -> bool {
+    pub fn is(&self, presented: &str) -> bool {
         if self.text == presented {
             return true;
         }

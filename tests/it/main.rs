@@ -20,6 +20,7 @@ mod command_line;
 mod conformance;
 mod faults;
 mod from_node;
+mod fuzz;
 mod grants;
 mod life;
 mod proxying;
