@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod balance;
 pub mod body;
 pub mod connection;
+pub mod cookies;
 pub mod echo;
 pub mod fixed;
 pub mod identity;

@@ -3,11 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, VIA,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, VIA};
 use http::{HeaderValue, Version};
 
+use super::cookies;
 use super::identity::IdentitySigner;
 use super::upstream::{IdentityMode, UpstreamSettings};
 use crate::gate::caller::is_identity_name;
@@ -56,7 +55,7 @@ pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>
     });
     // Room for all that is said below: a map that grows step by step is hashed anew at each.
     headers.reserve(16);
-    join_cookies(headers);
+    cookies::of_request(headers);
     headers.insert(HOST, facts.authority.clone());
     say_whence(headers, facts);
     headers.insert(X_REQUEST_ID, value(facts.request_id));
@@ -66,6 +65,7 @@ pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>
 /// Takes off an answer's headers what belongs to the connection behind us.
 pub fn response(headers: &mut HeaderMap) {
     strip(headers, |_| false);
+    cookies::of_answer(headers);
 }
 
 /// Whether an answer's length has one reading. hyper has picked one already; an answer that leaves a choice is refused, so
@@ -119,16 +119,6 @@ fn is_hop(name: &HeaderName) -> bool {
             | "upgrade"
             | "http2-settings"
     )
-}
-
-/// HTTP/2 may split cookies over several lines; HTTP/1.1 has one (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_some() {
-        let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-        if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
-            headers.insert(COOKIE, joined);
-        }
-    }
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): one client, as the gateway knows it, and not the list it was sent.

@@ -15,6 +15,7 @@
 //! - The authorization server (S27 to S35) has its tests by rule in `authority/tests`.
 //! - Answers of the gateway (S38): `serve/reply`. Sizes and slowness (S39, S40): `gate/admit`, `serve/connection`.
 
+mod answers;
 mod bed;
 mod bodies;
 mod framing;
