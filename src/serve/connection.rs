@@ -34,6 +34,10 @@ pub struct Watch {
     write_blocked: AtomicU64,
     /// The client does not send the body it announced, since then; or `NOT`.
     body_awaited: AtomicU64,
+    /// Answers of which a piece has been handed over and the next has not been asked for: the client does not take them.
+    untaken: AtomicU32,
+    /// When a piece of an answer was last asked for or handed over.
+    moved: AtomicU64,
     fate: AtomicU8,
     /// A head of HTTP/2 has begun and not ended.
     head_began: AtomicBool,
@@ -75,6 +79,8 @@ impl Watch {
             head: AtomicU64::new(start),
             write_blocked: AtomicU64::new(NOT),
             body_awaited: AtomicU64::new(NOT),
+            untaken: AtomicU32::new(0),
+            moved: AtomicU64::new(start),
             fate: AtomicU8::new(Fate::GoOn as u8),
             head_began: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
@@ -173,6 +179,13 @@ impl Watch {
             || over(&self.head, head)
             || over(&self.body_awaited, self.limits.body)
             || over(&self.write_blocked, self.limits.body)
+            // A reader that takes a byte now and then moves the socket, and never the answers.
+            || (self.none_is_taken() && over(&self.moved, self.limits.body))
+    }
+
+    fn none_is_taken(&self) -> bool {
+        let untaken = self.untaken.load(Relaxed);
+        untaken > 0 && untaken == self.busy.load(Relaxed)
     }
 
     /// The worker's look: cuts what is overdue.
@@ -220,18 +233,33 @@ impl Watch {
 
 /// A request being answered: until this is dropped, however that comes about. A client of HTTP/2 can take a request back at
 /// any time, and its connection must be idle after that.
-pub struct Busy(Arc<Watch>);
+pub struct Busy {
+    watch: Arc<Watch>,
+    /// A piece of its answer is with the protocol, and the next has not been asked for.
+    untaken: bool,
+}
 
 impl Busy {
     pub fn begin(watch: &Arc<Watch>) -> Self {
         watch.request_begins();
-        Self(Arc::clone(watch))
+        Self { watch: Arc::clone(watch), untaken: false }
+    }
+
+    /// Marks that a piece of the answer was handed over (`true`), or the next one asked for.
+    pub fn handed_over(&mut self, untaken: bool) {
+        self.watch.moved.store(self.watch.now.load(Relaxed), Relaxed);
+        if std::mem::replace(&mut self.untaken, untaken) != untaken {
+            let before = self.watch.untaken.load(Relaxed);
+            let after = if untaken { before.saturating_add(1) } else { before.saturating_sub(1) };
+            self.watch.untaken.store(after, Relaxed);
+        }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.request_ends();
+        self.handed_over(false);
+        self.watch.request_ends();
     }
 }
 
@@ -298,6 +326,24 @@ mod tests {
             watch.body_awaited(false);
         };
         check(moving, 31, false);
+    }
+
+    #[test]
+    fn answers_that_nobody_takes_end_the_connection_however_the_socket_moves() {
+        let watch = Watch::new(LIMITS, true, Ticks::default());
+        let (mut one, mut other) = (Busy::begin(&watch), Busy::begin(&watch));
+        let at = |seconds: u64| {
+            watch.now.store(seconds * 1000, Relaxed);
+            watch.overdue()
+        };
+        one.handed_over(true);
+        assert!(!at(31), "the other one is still being made");
+        other.handed_over(true);
+        assert!(!at(61));
+        assert!(at(62));
+        one.handed_over(false);
+        assert!(!at(3600), "one is being taken, and its upstream is slow");
+        drop((one, other));
     }
 
     #[test]

@@ -58,8 +58,15 @@ impl Recorded {
     }
 
     /// Lets go of `busy` when this body has ended.
-    pub fn then(&mut self, busy: Busy) {
+    pub fn then(&mut self, mut busy: Busy) {
+        busy.handed_over(true);
         self.busy = Some(busy);
+    }
+
+    fn handed_over(&mut self, untaken: bool) {
+        if let Some(busy) = &mut self.busy {
+            busy.handed_over(untaken);
+        }
     }
 
     fn close(&mut self, aborted: bool) {
@@ -73,9 +80,11 @@ impl HttpBody for Recorded {
     type Error = BodyFault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        self.handed_over(false);
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
+                self.handed_over(true);
                 if let Some(data) = frame.data_ref() {
                     let out = &mut self.open.record.bytes_out;
                     *out = out.saturating_add(data.len() as u64);

@@ -218,3 +218,20 @@ fn a_head_that_comes_in_drops_ends_in_time() {
     assert_eq!(connection.end_of(1), End::Gone, "S10.7");
     tls.serves();
 }
+
+#[test]
+fn an_answer_that_is_taken_by_the_byte_ends_in_time() {
+    let tls = tls(", limits: {body_timeout: 1s}");
+    // No window for any answer, and then a byte at a time.
+    let mut connection = Connection::open(tls.house.port, "api.test", &tls.certificate, &[0, 4, 0, 0, 0, 0]);
+    for stream in [1, 3, 5] {
+        connection.send(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &head(&get("/public/large", "api.test"))));
+    }
+    let byte = [frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]), frame(WINDOW_UPDATE, 0, 3, &[0, 0, 0, 1])].concat();
+    let start = std::time::Instant::now();
+    while connection.send(&byte) {
+        assert!(start.elapsed() < Duration::from_secs(20), "S10.5: never cut off");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    tls.serves();
+}
