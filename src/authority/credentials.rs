@@ -56,7 +56,7 @@ impl Credentials {
             return Self::asserted(form);
         }
         let Some(id) = form.one("client_id") else {
-            return Err(OAuthError::Malformed("the request names no client"));
+            return Err(OAuthError::Client { why: ClientRefusal::Unnamed, challenge: true });
         };
         let method = if posted.is_some() { AuthMethod::Post } else { AuthMethod::None };
         let claim = Claim { id: id.to_owned(), secret: Secret::new(posted.unwrap_or_default()) };

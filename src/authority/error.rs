@@ -56,6 +56,9 @@ pub enum OAuthError {
 /// Why a client was not believed. The client hears the same for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientRefusal {
+    /// RFC 6749 section 5.2: `no client authentication included`.
+    #[error("the request names no client")]
+    Unnamed,
     #[error("there is no such client")]
     Unknown,
     #[error("the secret is wrong")]

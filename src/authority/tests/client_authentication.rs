@@ -114,8 +114,8 @@ async fn s31_2_a_confidential_client_without_its_secret_is_refused() {
         house.ask(post(format!("{GRANT}&{body}"))).await.is_refused(401, "invalid_client");
     }
     house.ask(post(GRANT).basic("reporting", "")).await.is_refused(401, "invalid_client");
-    house.ask(post(GRANT)).await.is_refused(400, "invalid_request");
-    house.ask(post(format!("{GRANT}&client_secret={SECRET}"))).await.is_refused(400, "invalid_request");
+    house.ask(post(GRANT)).await.is_refused(401, "invalid_client");
+    house.ask(post(format!("{GRANT}&client_secret={SECRET}"))).await.is_refused(401, "invalid_client");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@
 //! - Answers of the gateway (S38): `serve/reply`. Sizes and slowness (S39, S40): `gate/admit`, `serve/connection`.
 
 mod answers;
+mod authority;
 mod bed;
 mod bodies;
 mod framing;

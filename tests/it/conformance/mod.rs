@@ -15,9 +15,9 @@ use crate::support::browser::VERIFIER;
 use crate::support::house::Plot;
 use crate::support::{Answer, Browser, House};
 
-const CALLBACK: &str = "https://app.example.com/cb";
-const BYE: &str = "https://app.example.com/bye";
-const SECRET: &str = "web-secret-0123456789abcdef";
+pub const CALLBACK: &str = "https://app.example.com/cb";
+pub const BYE: &str = "https://app.example.com/bye";
+pub const SECRET: &str = "web-secret-0123456789abcdef";
 const PERSON: (&str, &str) = ("alice", "a sentence of alice");
 
 /// A provider with a client and a person; one for all modules that run at the same time.
@@ -46,36 +46,36 @@ fn provider() -> Arc<House> {
 }
 
 /// What a module does, with a browser of its own.
-struct Run {
-    house: Arc<House>,
-    cookies: BTreeMap<String, String>,
+pub struct Run {
+    pub house: Arc<House>,
+    pub cookies: BTreeMap<String, String>,
 }
 
 /// Where a request has ended.
-enum End {
+pub enum End {
     /// Back at the client.
     Client(BTreeMap<String, String>),
     Page(Answer),
 }
 
 impl End {
-    fn client(self) -> BTreeMap<String, String> {
+    pub fn client(self) -> BTreeMap<String, String> {
         match self {
             Self::Client(parameters) => parameters,
             Self::Page(page) => panic!("a page: {} {}", page.status, page.text()),
         }
     }
 
-    fn code(self) -> String {
+    pub fn code(self) -> String {
         let parameters = self.client();
         parameters.get("code").unwrap_or_else(|| panic!("{parameters:?}")).clone()
     }
 
-    fn error(self) -> String {
+    pub fn error(self) -> String {
         self.client().remove("error").unwrap_or_default()
     }
 
-    fn page(self) -> Answer {
+    pub fn page(self) -> Answer {
         match self {
             Self::Page(page) => page,
             Self::Client(parameters) => panic!("at the client: {parameters:?}"),
@@ -84,16 +84,16 @@ impl End {
 }
 
 impl Run {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { house: provider(), cookies: BTreeMap::new() }
     }
 
-    fn issuer(&self) -> String {
+    pub fn issuer(&self) -> String {
         format!("http://127.0.0.1:{}", self.house.port)
     }
 
     /// The query of a request: the usual one with these members in place of, or behind, its own; an empty one is left out.
-    fn query(&self, changes: &[(&str, &str)]) -> String {
+    pub fn query(&self, changes: &[(&str, &str)]) -> String {
         let usual = [
             ("response_type", "code"),
             ("client_id", "web"),
@@ -110,7 +110,7 @@ impl Run {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish()
     }
 
-    fn with_browser<T>(&mut self, act: impl FnOnce(&mut Browser<'_>) -> T) -> T {
+    pub fn with_browser<T>(&mut self, act: impl FnOnce(&mut Browser<'_>) -> T) -> T {
         let house = Arc::clone(&self.house);
         let mut browser = Browser::with(&house, std::mem::take(&mut self.cookies));
         let done = act(&mut browser);
@@ -119,14 +119,14 @@ impl Run {
     }
 
     /// Sends the browser, signs in and allows wherever it is asked to, and says where that ends.
-    fn authorize(&mut self, changes: &[(&str, &str)]) -> End {
+    pub fn authorize(&mut self, changes: &[(&str, &str)]) -> End {
         let target = format!("/oauth/authorize?{}", self.query(changes));
         let page = self.with_browser(|browser| browser.through(&target, PERSON));
         end(page)
     }
 
     /// The page that comes first, without anybody doing anything.
-    fn first(&mut self, changes: &[(&str, &str)]) -> End {
+    pub fn first(&mut self, changes: &[(&str, &str)]) -> End {
         let target = format!("/oauth/authorize?{}", self.query(changes));
         let page = self.with_browser(|browser| {
             let first = browser.get(&target);
@@ -135,35 +135,35 @@ impl Run {
         end(page)
     }
 
-    fn redeem(&self, code: &str) -> Answer {
+    pub fn redeem(&self, code: &str) -> Answer {
         let basic = base64_simd::STANDARD.encode_to_string(format!("web:{SECRET}"));
         self.redeem_with(code, &format!("Authorization: Basic {basic}\r\n"), "")
     }
 
-    fn redeem_with(&self, code: &str, headers: &str, more: &str) -> Answer {
+    pub fn redeem_with(&self, code: &str, headers: &str, more: &str) -> Answer {
         let form =
             format!("grant_type=authorization_code&code={code}&redirect_uri={CALLBACK}&code_verifier={VERIFIER}{more}");
         self.house.post_form("/oauth/token", headers, &form)
     }
 
     /// Signs in and redeems; the token answer.
-    fn tokens(&mut self, changes: &[(&str, &str)]) -> Value {
+    pub fn tokens(&mut self, changes: &[(&str, &str)]) -> Value {
         let code = self.authorize(changes).code();
         let answer = self.redeem(&code);
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
     }
 
-    fn get(&self, target: &str, headers: &str) -> Answer {
+    pub fn get(&self, target: &str, headers: &str) -> Answer {
         self.house.raw(format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}Connection: close\r\n\r\n"))
     }
 
-    fn userinfo(&self, token: &Value) -> Answer {
+    pub fn userinfo(&self, token: &Value) -> Answer {
         self.get("/oauth/userinfo", &format!("Authorization: Bearer {}\r\n", token.as_str().unwrap()))
     }
 
     /// The claims of an ID token whose signature, issuer, audience and nonce have been checked by a library.
-    fn claims(&self, tokens: &Value) -> Value {
+    pub fn claims(&self, tokens: &Value) -> Value {
         let token = tokens["id_token"].as_str().expect("an ID token");
         let header = jsonwebtoken::decode_header(token).unwrap();
         assert_eq!(header.alg, Algorithm::RS256);
@@ -175,7 +175,7 @@ impl Run {
         jsonwebtoken::decode::<Value>(token, &key, &validation).unwrap().claims
     }
 
-    fn metadata(&self) -> Value {
+    pub fn metadata(&self) -> Value {
         self.get("/.well-known/openid-configuration", "").json()
     }
 }
