@@ -32,9 +32,9 @@ fn no_bytes_from_outside_break_what_reads_them() {
             // Later ones build on earlier ones.
             if rng.u8(..) < 16 {
                 if corpus.len() < 500 {
-                    corpus.push(bytes)
+                    corpus.push(bytes);
                 } else {
-                    corpus[rng.usize(target.seeds.len()..500)] = bytes
+                    corpus[rng.usize(target.seeds.len()..500)] = bytes;
                 };
             }
         }

@@ -25,5 +25,6 @@ mod http2;
 mod jose;
 mod syntax;
 mod targets;
+mod upgrades;
 
 use bed::Bed;

@@ -1,0 +1,89 @@
+//! Upgrades: nothing is relayed raw before an upstream has agreed to a WebSocket.
+
+use super::Bed;
+use crate::support::house::Plot;
+use crate::support::{Reply, Upstream};
+
+const SOCKET: &str =
+    "Connection: Upgrade⏎Upgrade: websocket⏎Sec-WebSocket-Version: 13⏎Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==⏎";
+
+#[test]
+fn an_upgrade_that_is_no_websocket_is_taken_off() {
+    let bed = Bed::new();
+    for (id, lines) in [
+        ("S9.1", "Connection: Upgrade, HTTP2-Settings, close⏎Upgrade: h2c⏎HTTP2-Settings: AAMAAABkAAQAAP__⏎"),
+        ("S9.5", "Connection: Upgrade, close⏎Upgrade: foo⏎"),
+        ("S9.5", "Connection: Upgrade, close⏎Upgrade: websocket2⏎"),
+        ("S9.5", "Connection: close⏎Upgrade: websocket⏎"),
+    ] {
+        let (_, seen) =
+            bed.answers(id, &format!("GET /public/x HTTP/1.1⏎Host: api.test⏎{lines}⏎"), &[200], &["/public/x"]);
+        assert!(!seen[0].has("upgrade") && !seen[0].has("http2-settings"), "{id}: {}", seen[0].head);
+    }
+}
+
+#[test]
+fn what_follows_a_handshake_that_is_not_taken_is_a_request_with_a_rule_of_its_own() {
+    for refusal in [200, 426, 403] {
+        let bed = Bed::with(move |seen| Reply::with(if seen.target == "/ws" { refusal } else { 200 }, "", ""), "");
+        let probe = format!(
+            "GET /ws HTTP/1.1⏎Host: api.test⏎T.ws⏎{SOCKET}⏎GET /api/admin/x HTTP/1.1⏎Host: api.test⏎T.ws⏎Connection: close⏎⏎"
+        );
+        let (answers, seen) = bed.says("S9.2 S9.3", &probe);
+        let found: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        assert!(found == [refusal, 403] || found == [refusal], "S9.2: {found:?}");
+        assert_eq!(seen.len(), 1, "S9.2: {seen:?}");
+    }
+}
+
+#[test]
+fn a_handshake_is_a_get_of_http_1_1_with_the_scope_of_its_route() {
+    let bed = Bed::new();
+    let (answers, seen) = bed.says("S9.4", &format!("GET /ws HTTP/1.0⏎Host: api.test⏎T.ws⏎{SOCKET}⏎"));
+    assert!([400, 200].contains(&answers[0].status), "S9.4: {}", answers[0].status);
+    assert!(seen.iter().all(|seen| !seen.has("upgrade")), "S9.4: {seen:?}");
+    let post = format!("POST /public/ws HTTP/1.1⏎Host: api.test⏎{SOCKET}Content-Length: 0⏎⏎");
+    let (answers, seen) = bed.says("S9.4", &(post + "GET /nowhere HTTP/1.1⏎Host: api.test⏎Connection: close⏎⏎"));
+    assert!(answers[0].status == 400 && seen.is_empty(), "S9.4: {answers:?}");
+    for (token, status) in [("", 401), ("T.read⏎", 403)] {
+        let probe = format!(
+            "GET /ws HTTP/1.1⏎Host: api.test⏎{token}{SOCKET}⏎GET /nowhere HTTP/1.1⏎Host: api.test⏎Connection: close⏎⏎"
+        );
+        let (answers, seen) = bed.says("S9.2", &probe);
+        assert!(answers[0].status == status && seen.is_empty(), "S9.2: {answers:?}");
+    }
+}
+
+#[test]
+fn a_host_with_a_certificate_of_its_own_is_not_reached_by_another_name() {
+    let (upstream, plot) = (Upstream::plain(), Plot::new());
+    for name in ["api.test", "other.test"] {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        plot.write(&format!("{name}.pem"), made.cert.pem());
+        plot.write(&format!("{name}.key"), made.signing_key.serialize_pem());
+    }
+    let yaml = plot
+        .yaml(&format!(
+            "upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"]}}}}\n\
+             routes: [{{match: \"* /**\", access: public, upstream: far}}]\n",
+            upstream.port
+        ))
+        .replacen(
+            "}]",
+            ", tls: [{certificate: api.test.pem, key: api.test.key}, {certificate: other.test.pem, key: other.test.key}]}]",
+            1,
+        );
+    let house = plot.start(&yaml);
+    let curl = |name: &str, host: &str| {
+        let out = std::process::Command::new("curl")
+            .args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", "--resolve"])
+            .arg(format!("{name}:{}:127.0.0.1", house.port))
+            .args(["-H", &format!("Host: {host}"), &format!("https://{name}:{}/x", house.port)])
+            .output()
+            .expect("curl is installed");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    assert_eq!((curl("api.test", "api.test"), curl("other.test", "other.test")), ("200".into(), "200".into()));
+    assert_eq!(curl("api.test", "other.test"), "421", "S13.3");
+    assert_eq!(curl("other.test", "API.test:1"), "421", "S13.3");
+}
