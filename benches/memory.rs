@@ -178,7 +178,7 @@ fn raise_descriptor_limit() {
 fn yaml(port: u16, admin: u16, upstream: u16) -> String {
     format!(
         r#"version: 1
-listen: [{{address: "127.0.0.1:{port}"}}]
+listen: [{{address: "127.0.0.1:{port}", limits: {{connections_per_address: 20000}}}}]
 admin: {{address: "127.0.0.1:{admin}"}}
 store: {{sqlite: bench.db}}
 observe: {{log: {{format: json}}}}

@@ -102,7 +102,7 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
         metrics: Arc::clone(&metrics),
     };
     let limits = DoorLimits {
-        connections: 10_000,
+        connections: portcullis::serve::crowd::Bounds { all: 10_000, of_one_address: 10_000 },
         head: Duration::from_secs(10),
         idle: Duration::from_secs(60),
         body: Duration::from_secs(30),

@@ -10,6 +10,7 @@ use crate::config::plan;
 use crate::gate::admit::Admission;
 use crate::listen::tls::{CertificatePem, ServerTls};
 use crate::listen::{systemd, tcp};
+use crate::serve::crowd::Bounds;
 use crate::serve::snapshot::DoorLimits;
 use crate::serve::{Door, Order};
 
@@ -134,7 +135,10 @@ fn admission(listener: &plan::Listener) -> Admission {
 
 fn limits(listener: &plan::Listener) -> DoorLimits {
     DoorLimits {
-        connections: usize::try_from(listener.limits.connections).unwrap_or(usize::MAX),
+        connections: Bounds {
+            all: usize::try_from(listener.limits.connections).unwrap_or(usize::MAX),
+            of_one_address: usize::try_from(listener.limits.connections_per_address).unwrap_or(usize::MAX),
+        },
         head: listener.limits.head_timeout,
         idle: listener.limits.idle_timeout,
         body: listener.limits.body_timeout,

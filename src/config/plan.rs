@@ -89,6 +89,7 @@ pub struct Certificate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerLimits {
     pub connections: u32,
+    pub connections_per_address: u32,
     pub head_timeout: Duration,
     pub idle_timeout: Duration,
     pub body_timeout: Duration,

@@ -69,8 +69,11 @@ async fn accept(
 
 /// Lets a connection be served by a task of its own, unless there are too many.
 fn take(worker: &Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<&Arc<ServerTls>>) {
-    let Some(limits) = worker.house().doors.get(peer.listener).map(|door| door.limits) else { return };
-    let Some(place) = worker.places.take(limits.connections) else { return };
+    let house = worker.house();
+    let Some(door) = house.doors.get(peer.listener) else { return };
+    let limits = door.limits;
+    let address = (!door.admission.trusts(peer.ip())).then(|| peer.ip());
+    let Some(place) = worker.places.take(address, limits.connections) else { return };
     let (worker, tls) = (Rc::clone(worker), tls.cloned());
     tokio::task::spawn_local(async move { serve(&worker, &place, stream, peer, tls, limits).await });
 }

@@ -266,9 +266,10 @@ impl Drop for Busy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::crowd::Bounds;
 
     const LIMITS: DoorLimits = DoorLimits {
-        connections: 10,
+        connections: Bounds { all: 10, of_one_address: 10 },
         head: Duration::from_secs(10),
         idle: Duration::from_secs(60),
         body: Duration::from_secs(30),

@@ -173,6 +173,7 @@ mod tests {
 
     use super::*;
     use crate::serve::connection::Ticks;
+    use crate::serve::crowd::Bounds;
     use crate::serve::snapshot::DoorLimits;
 
     const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -188,7 +189,8 @@ mod tests {
     /// got when the connection ends.
     async fn check(before: &[&str], meanwhile: &str, after: &str, answers: usize) {
         let long = Duration::from_secs(10);
-        let limits = DoorLimits { connections: 1, head: long, idle: long, body: long };
+        let limits =
+            DoorLimits { connections: Bounds { all: 1, of_one_address: 1 }, head: long, idle: long, body: long };
         let watch = Watch::new(limits, false, Ticks::default());
         let (mut client, server) = tokio::io::duplex(64 * 1024);
         let service = hyper::service::service_fn(|_: Request<Incoming>| {

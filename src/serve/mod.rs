@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod answer;
 pub mod connection;
+pub mod crowd;
 pub mod frames;
 pub mod framing;
 mod hyper;

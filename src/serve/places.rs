@@ -2,17 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use super::connection::{Fate, Watch};
+use super::crowd::{Bounds, Crowd};
 use crate::observe::metrics::WorkerMetrics;
 
 /// One worker's connections. Those that still shake hands have a place and nobody who watches them.
 pub struct Places {
-    /// Open connections of the whole process.
-    all: Arc<AtomicUsize>,
+    /// Connections of the whole process.
+    crowd: Arc<Crowd>,
     metrics: WorkerMetrics,
     taken: Cell<usize>,
     next: Cell<u64>,
@@ -25,19 +26,20 @@ pub struct Places {
 /// shrink with each of them.
 pub struct Place {
     places: Rc<Places>,
+    address: Option<IpAddr>,
     id: u64,
 }
 
 impl Places {
-    pub fn new(all: Arc<AtomicUsize>, metrics: WorkerMetrics) -> Rc<Self> {
+    pub fn new(crowd: Arc<Crowd>, metrics: WorkerMetrics) -> Rc<Self> {
         let (taken, next) = (Cell::new(0), Cell::new(0));
-        Rc::new(Self { all, metrics, taken, next, watched: RefCell::default(), closed: RefCell::default() })
+        Rc::new(Self { crowd, metrics, taken, next, watched: RefCell::default(), closed: RefCell::default() })
     }
 
-    /// A place for one more connection; `None` when the process has `most` of them.
-    pub fn take(self: &Rc<Self>, most: usize) -> Option<Place> {
-        if self.all.fetch_add(1, Relaxed) >= most {
-            self.all.fetch_sub(1, Relaxed);
+    /// A place for one more connection of this address, which is `None` for a peer that speaks for many; `None` when there
+    /// are too many.
+    pub fn take(self: &Rc<Self>, address: Option<IpAddr>, bounds: Bounds) -> Option<Place> {
+        if !self.crowd.enter(address, bounds) {
             self.metrics.connection_refused();
             return None;
         }
@@ -45,7 +47,7 @@ impl Places {
         self.taken.set(self.taken.get().saturating_add(1));
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
-        Some(Place { places: Rc::clone(self), id })
+        Some(Place { places: Rc::clone(self), address, id })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -89,7 +91,7 @@ impl Drop for Place {
         places.watched.borrow_mut().remove(&self.id);
         places.taken.set(places.taken.get().saturating_sub(1));
         places.metrics.connection_closed();
-        places.all.fetch_sub(1, Relaxed);
+        places.crowd.leave(self.address);
     }
 }
 
@@ -104,7 +106,8 @@ mod tests {
 
     fn watch() -> Arc<Watch> {
         let long = Duration::from_secs(10);
-        let limits = DoorLimits { connections: 10, head: long, idle: long, body: long };
+        let limits =
+            DoorLimits { connections: Bounds { all: 10, of_one_address: 10 }, head: long, idle: long, body: long };
         Watch::new(limits, false, Default::default())
     }
 
@@ -114,17 +117,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_given_back_however_its_connection_ends() {
-        let (metrics, all) = (Metrics::new(1), Arc::new(AtomicUsize::new(0)));
-        let places = Places::new(Arc::clone(&all), metrics.worker(0));
+        let (metrics, one) = (Metrics::new(1), Bounds { all: 1, of_one_address: 1 });
+        let places = Places::new(Arc::default(), metrics.worker(0));
         let open = || {
             let page = metrics.page();
             let line = page.lines().find(|line| line.starts_with("portcullis_connections_open ")).unwrap();
             line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()
         };
         let watch = watch();
-        let place = places.take(1).unwrap();
-        assert!(places.take(1).is_none());
-        assert_eq!((all.load(Relaxed), open(), places.is_empty()), (1, 1, false));
+        let place = places.take(None, one).unwrap();
+        assert!(places.take(None, one).is_none());
+        assert_eq!((open(), places.is_empty()), (1, false));
         // Dropped before its end, as a panic leaves it.
         tokio::task::LocalSet::new()
             .run_until(async {
@@ -138,7 +141,8 @@ mod tests {
                 assert!(connection.await.is_err());
             })
             .await;
-        assert_eq!((all.load(Relaxed), open(), places.is_empty()), (0, 0, true));
+        assert_eq!((open(), places.is_empty()), (0, true));
+        assert!(places.take(None, one).is_some());
         places.each(|_, _| panic!("nobody is there"));
     }
 
@@ -146,7 +150,8 @@ mod tests {
     fn a_listener_that_closes_drains_its_connections_and_those_that_come_yet() {
         let places = Places::new(Arc::default(), Metrics::new(1).worker(0));
         let (old, new, other) = (watch(), watch(), watch());
-        let taken: Vec<_> = (0..3).map(|_| places.take(10).unwrap()).collect();
+        let taken: Vec<_> =
+            (0..3).map(|_| places.take(None, Bounds { all: 10, of_one_address: 10 }).unwrap()).collect();
         taken[0].watch(7, &old);
         taken[1].watch(8, &other);
         places.close(7);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::crowd::Bounds;
 use crate::authority::Authority;
 use crate::authority::endpoint::Endpoint;
 use crate::forward::fixed::FixedAnswer;
@@ -61,7 +62,7 @@ impl Door {
 /// How long and how much a listener's clients may take. All bounds are per connection, `connections` per process.
 #[derive(Clone, Copy, Debug)]
 pub struct DoorLimits {
-    pub connections: usize,
+    pub connections: Bounds,
     /// From the first byte of a head to its last, and for a TLS handshake.
     pub head: Duration,
     /// Between requests.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -14,6 +14,7 @@ use tokio::task::LocalSet;
 
 use super::accept::Accepting;
 use super::connection::{Fate, Ticks};
+use super::crowd::Crowd;
 use super::places::Places;
 use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
@@ -37,8 +38,8 @@ pub struct Shared {
     pub control: tokio::runtime::Handle,
     pub metrics: Arc<Metrics>,
     pub log: Writer,
-    /// Open client connections of the whole process.
-    pub connections: Arc<AtomicUsize>,
+    /// Client connections of the whole process.
+    pub connections: Arc<Crowd>,
 }
 
 /// What `app` tells a worker.

@@ -38,6 +38,8 @@ section! {
     ListenerLimits ("the `limits` of a listener") {
         /// Open connections at once, of all clients together. Default: `20000`.
         connections: Option<At<u32>>,
+        /// Open connections at once of one address; of IPv6, of one /64. Not for `trusted_proxies`. Default: `5000`.
+        connections_per_address: Option<At<u32>>,
         /// Longest time for the head of a request to arrive. Default: `10s`.
         head_timeout: Option<At<Duration>>,
         /// Longest silence on a connection between two requests. Default: `60s`.

@@ -61,7 +61,8 @@ impl Admission {
         Ok(Admitted { host, path, query, client, secure, request_id })
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this is a proxy that speaks for others.
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&address))
     }
 

@@ -178,3 +178,29 @@ fn no_secret_of_a_request_stands_in_a_log() {
         assert_eq!(house.mentions(secret), 0, "S42.2: {secret}");
     }
 }
+
+#[test]
+fn connections_of_one_address_have_a_bound_of_their_own() {
+    let plot = Plot::new();
+    let yaml = plot.yaml("routes: [{match: GET /x, access: public, respond: echo}]\n").replacen(
+        "}]",
+        ", limits: {connections_per_address: 3}}]",
+        1,
+    );
+    let house = plot.start(&yaml);
+    let mut open: Vec<_> = (0..3).map(|_| house.wire()).collect();
+    for wire in &mut open {
+        wire.send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(wire.answer().status, 200, "S39.4");
+    }
+    assert!(house.wire().is_closed(), "S39.4: one too many");
+    assert!(house.metric("portcullis_connections_refused_total", &[]) >= 1.0);
+    let other = std::process::Command::new("curl")
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--interface", "127.0.0.2"])
+        .arg(format!("http://127.0.0.1:{}/x", house.port))
+        .output()
+        .expect("curl is installed");
+    assert_eq!(String::from_utf8_lossy(&other.stdout), "200", "S39.4: another address");
+    drop(open);
+    assert_eq!(house.get("/x").status, 200, "S39.4: there is room again");
+}
