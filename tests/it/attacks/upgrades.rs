@@ -87,3 +87,59 @@ fn a_host_with_a_certificate_of_its_own_is_not_reached_by_another_name() {
     assert_eq!(curl("api.test", "other.test"), "421", "S13.3");
     assert_eq!(curl("other.test", "API.test:1"), "421", "S13.3");
 }
+
+/// A gateway that speaks TLS under one name, and gives up on heads after a second.
+fn tls() -> (crate::support::House, String) {
+    let plot = Plot::new();
+    let made = rcgen::generate_simple_self_signed(vec!["api.test".to_owned()]).unwrap();
+    plot.write("cert.pem", made.cert.pem());
+    plot.write("key.pem", made.signing_key.serialize_pem());
+    let tls = ", tls: {certificate: cert.pem, key: key.pem}, limits: {head_timeout: 1s}}]";
+    let yaml = plot.yaml("routes: [{match: GET /x, access: public, respond: echo}]\n").replacen("}]", tls, 1);
+    (plot.start(&yaml), made.cert.pem())
+}
+
+#[test]
+fn a_hello_that_comes_in_pieces_is_one_hello() {
+    use std::io::{Read as _, Write as _};
+    let (house, _) = tls();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = rustls::pki_types::ServerName::try_from("api.test").unwrap();
+    let mut client = rustls::ClientConnection::new(std::sync::Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    let body = &hello[5..];
+    // The same message over two TLS records, and each byte of it in a segment of its own.
+    let (one, two) = body.split_at(body.len() / 2);
+    let record = |part: &[u8]| [&[0x16, 3, 1], &u16::try_from(part.len()).unwrap().to_be_bytes()[..], part].concat();
+    let in_records = [record(one), record(two)].concat();
+    for (what, bytes, piece) in
+        [("segments", &hello, 7), ("records", &in_records, usize::MAX), ("both", &in_records, 11)]
+    {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", house.port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        for part in bytes.chunks(piece) {
+            stream.write_all(part).unwrap();
+        }
+        let mut answer = [0; 1];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[0], 0x16, "S13.5: no handshake after {what}");
+    }
+}
+
+#[test]
+fn who_connects_and_says_nothing_is_let_go_of() {
+    use std::io::Read as _;
+    let (house, _) = tls();
+    let mut crowd: Vec<_> = (0..50).map(|_| std::net::TcpStream::connect(("127.0.0.1", house.port)).unwrap()).collect();
+    for stream in &mut crowd {
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0, "S39.3");
+    }
+    assert!(house.metric("portcullis_tls_handshake_failures_total", &[]) >= 50.0, "S39.3");
+}
