@@ -33,12 +33,13 @@ pub(super) fn address(at: &At<String>, what: &str, check: &mut Check<'_>) -> Opt
     let text = at.value.as_str();
     let example = "write for example `https://login.example.com`";
     let cause = match Url::parse(text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") || !text.contains("://") || url.host().is_none() => {
-            format!("`{text}` is not the address of {what}; {example}")
-        }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+        // Looked for in the text itself: what cannot be parsed may hold one as well, and must not be repeated.
+        _ if holds_a_login(text) => {
             check.problems.mask(at.place);
             "an address must not hold a name or password; keep it out of the address".to_owned()
+        }
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || !text.contains("://") || url.host().is_none() => {
+            format!("`{text}` is not the address of {what}; {example}")
         }
         Ok(url) if url.fragment().is_some() => format!("`{text}` has a fragment; remove `#` and what follows it"),
         Ok(url) => return Some(url),
@@ -46,6 +47,11 @@ pub(super) fn address(at: &At<String>, what: &str, check: &mut Check<'_>) -> Opt
     };
     check.add_text(at.place, cause);
     None
+}
+
+fn holds_a_login(text: &str) -> bool {
+    let behind = text.split_once("://").map_or(text, |(_, behind)| behind);
+    behind.split(['/', '\\', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {
