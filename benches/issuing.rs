@@ -149,6 +149,7 @@ authority:
     - id: phone
       secret: {{hash: "sha256:{SECRET}"}}
       grants: [password, refresh_token]
+      danger_allow_password_grant: true
       scopes: ["orders:read"]
   users: [{{name: alice, password: {{file: alice}}}}]
 routes:
