@@ -39,7 +39,7 @@ impl OpenRecord {
 impl Drop for OpenRecord {
     fn drop(&mut self) {
         if self.record.status == 0 {
-            self.record.status = CLIENT_LEFT;
+            self.record.status = if std::thread::panicking() { 500 } else { CLIENT_LEFT };
         }
         self.close(true);
     }

@@ -158,6 +158,9 @@ pub trait People {
 
     fn user(&self, id: String) -> Act<'_, Option<User>>;
 
+    /// Whether the id was that of a user who has been removed; `add_user` never takes it again.
+    fn is_retired(&self, id: String) -> Act<'_, bool>;
+
     /// All users, by folded name.
     fn users(&self) -> Act<'_, Vec<User>>;
 

@@ -191,6 +191,33 @@ fn ad_02_an_export_is_the_same_each_time_and_brings_everything_into_another_stor
 }
 
 #[test]
+fn an_import_is_brought_in_whole_or_not_at_all() {
+    let house = house();
+    let node = |text: &str| run(&house, &["import", "--from", "node-oauth2-server", "-"], text);
+    let person = |id: &str, name: &str| format!(r#"{{"id": "{id}", "username": "{name}", "password": "in clear"}}"#);
+    let people = |list: &[String]| format!(r#"{{"users": [{}]}}"#, list.join(","));
+    assert_eq!(node(&people(&[person("1", "bob"), person("2", "carol")])).code, Some(0));
+    done(&house, &["user", "remove", "carol"]);
+    done(&house, &["client", "add", "made", "--grant", "client_credentials", "--scope", "read"]);
+    let before = done(&house, &["export"]);
+    for (list, part) in [
+        ([person("3", "dave"), person("2", "carol")], "never given again"),
+        ([person("3", "dave"), person("4", "DAVE")], "user `dave` is there twice"),
+        ([person("3", "dave"), person("3", "erin")], "user id `3` is there twice"),
+        ([person("3", "dave"), person("made", "erin")], "a client's too"),
+        ([person("3", "dave"), person("filed", "erin")], "a client's too"),
+        ([person("3", "dave"), person("1", "erin")], "belongs to somebody else"),
+    ] {
+        let ran = node(&people(&list));
+        assert_eq!(ran.code, Some(1), "{part}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+        assert_eq!(done(&house, &["export"]), before, "{part}");
+    }
+    let add = ["client", "add", "1", "--grant", "client_credentials", "--scope", "read"];
+    refused(&house, &add, "a user has this id");
+}
+
+#[test]
 fn token_inspect_says_which_check_fails() {
     let house = house();
     let (_, held) = token(&house, "filed", "demo-secret");

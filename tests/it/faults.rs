@@ -150,7 +150,7 @@ fn a_store_that_is_locked_stops_what_needs_it_and_nothing_else() {
 }
 
 #[test]
-fn a_store_or_an_audit_log_on_a_full_disk_stops_issuing_and_nothing_else() {
+fn an_audit_log_on_a_full_disk_stops_issuing_and_nothing_else() {
     let upstream = Upstream::plain();
     let house = house(upstream.port);
     let signed = token(&house, "gate").1;

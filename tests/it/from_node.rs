@@ -123,10 +123,8 @@ fn experience(port: u16) -> Vec<(&'static str, u16, String)> {
 #[test]
 fn a_service_on_express_oauth_server_goes_on_behind_the_gateway() {
     let folder = service();
-    let before = {
-        let old = Running::start(folder.path(), "before.mjs");
-        experience(old.port)
-    };
+    let old = Running::start(folder.path(), "before.mjs");
+    let before = experience(old.port);
     let dump = Command::new(node()).arg(folder.path().join("dump.mjs")).output().unwrap();
     assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
 
@@ -150,6 +148,7 @@ fn a_service_on_express_oauth_server_goes_on_behind_the_gateway() {
     let house = plot.start(&yaml);
     let after = experience(house.port);
     assert_eq!(before, after);
+    assert_eq!(experience(old.port), before, "the old one goes on beside it");
 }
 
 /// Runs a command of the page; what it prints.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::transfer::IS_A_USER;
 use super::{Administration, Refused, wish};
 use crate::authority::client::Client;
 use crate::authority::registration::{KeptSecret, Registration};
@@ -46,6 +47,9 @@ impl Administration {
     ) -> Result<Option<String>, Refused> {
         if self.settings.clients.contains_key(id) {
             return Err(wish(format!("the file has a client `{id}` already")));
+        }
+        if self.store.user(id.to_owned()).await?.is_some() {
+            return Err(wish(IS_A_USER));
         }
         let secret = has_secret.then(|| self.new_secret());
         registration.secrets = secret.iter().map(|secret| self.kept(secret)).collect();

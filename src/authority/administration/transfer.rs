@@ -1,5 +1,6 @@
 //! Taking clients and users elsewhere: a deterministic text without clear secrets, and what bringing it in changes.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use base64_simd::STANDARD;
@@ -9,7 +10,11 @@ use super::{Administration, Refused, wish};
 use crate::authority::password::PasswordHash;
 use crate::authority::registration::Registration;
 use crate::ground::Digest;
+use crate::store::people::folded;
 use crate::store::{KeptClient, Origin, SecondFactor, Spare, User};
+
+/// In a token nobody could tell the two apart (RFC 9068 section 5).
+pub(super) const IS_A_USER: &str = "a user has this id, and in a token nobody could tell them apart: give it another";
 
 /// What `export` writes: clients and users that commands made, sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,10 +134,12 @@ impl Administration {
 
     /// Everything that is wrong with an export, before anything of it is done.
     async fn check(&self, export: &Export) -> Result<(), Refused> {
-        let mut problems = Vec::new();
+        let mut problems: Vec<String> = repeated(export).collect();
         for client in &export.clients {
             let found = if self.settings.clients.contains_key(client.id.as_str()) {
                 Err(wish("stands in the file already"))
+            } else if self.store.user(client.id.clone()).await?.is_some() {
+                Err(wish(IS_A_USER))
             } else {
                 self.checked(&client.id, &client.registration).map(drop)
             };
@@ -209,6 +216,12 @@ impl Administration {
             if self.store.user(new.id.clone()).await?.is_some() {
                 return Err(wish("the id belongs to somebody else"));
             }
+            if self.store.is_retired(new.id.clone()).await? {
+                return Err(wish(
+                    "the id was that of a user who has been removed, and is never given again: leave the user out, or \
+                     give another id",
+                ));
+            }
             if !dry_run && !self.store.add_user(new).await? {
                 return Err(wish(format!("user `{}`: the id belongs, or belonged, to somebody else", user.name)));
             }
@@ -245,6 +258,17 @@ impl Administration {
         }
         Ok(())
     }
+}
+
+/// Whoever stands in an export twice.
+fn repeated(export: &Export) -> impl Iterator<Item = String> {
+    let mut seen = HashSet::new();
+    let ids = export.clients.iter().map(|client| ("client", client.id.clone()));
+    let users = export.users.iter().flat_map(|user| [("user", folded(&user.name)), ("user id", user.id.clone())]);
+    let all: Vec<_> = ids.chain(users).collect();
+    all.into_iter()
+        .filter(move |one| !seen.insert(one.clone()))
+        .map(|(kind, id)| format!("{kind} `{id}` is there twice"))
 }
 
 fn exported(user: User, left_out: &mut Vec<String>) -> ExportedUser {

@@ -29,7 +29,9 @@ pub(super) async fn a_name_and_an_id_belong_to_one_user_for_ever(store: &SharedS
     assert!(store.add_user(user("u1", "alice")).await.unwrap());
     assert!(!store.add_user(user("u2", "ALICE")).await.unwrap());
     assert!(!store.add_user(user("u1", "bob")).await.unwrap());
+    assert!(!store.is_retired("u1".into()).await.unwrap());
     assert!(store.remove_user("u1".into(), NOW, TOKENS_END).await.unwrap());
+    assert!(store.is_retired("u1".into()).await.unwrap());
     assert!(!store.remove_user("u1".into(), NOW, TOKENS_END).await.unwrap());
     // The name is free again; the id would bring somebody else into what others know of the first (OIDC Core 5.7).
     assert!(!store.add_user(user("u1", "alice")).await.unwrap());

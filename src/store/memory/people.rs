@@ -16,6 +16,10 @@ impl People for Memory {
         self.act(move |rows| rows.users.get(&id).cloned())
     }
 
+    fn is_retired(&self, id: String) -> Act<'_, bool> {
+        self.act(move |rows| rows.retired.contains(&id))
+    }
+
     fn users(&self) -> Act<'_, Vec<User>> {
         self.act(|rows| {
             let mut users: Vec<User> = rows.users.values().cloned().collect();

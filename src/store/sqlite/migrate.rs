@@ -75,7 +75,8 @@ pub(super) fn up_to_date(file: &mut Connection) -> Result<(), MigrationFault> {
     change.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?;
     change.commit()?;
     if found > 0 && file.query_row("PRAGMA auto_vacuum", [], |row| row.get::<_, i64>(0))? == 0 {
-        // A file of the first version cannot give pages back before it has been written anew. It can wait for another time.
+        // A file of the first version cannot give pages back before it has been written anew. Where that fails (another
+        // process has it open, the disk is full) it works as well, and keeps its size.
         let _ = file.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM");
     }
     Ok(())

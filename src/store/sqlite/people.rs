@@ -18,6 +18,10 @@ impl People for Sqlite {
         self.reader.run("read a user", move |file| user(file, &id))
     }
 
+    fn is_retired(&self, id: String) -> Act<'_, bool> {
+        self.reader.run("look for a removed user", move |file| is_retired(file, &id))
+    }
+
     fn users(&self) -> Act<'_, Vec<User>> {
         self.reader.run("read the users", |file| {
             let mut rows = file.prepare_cached("SELECT * FROM user ORDER BY folded")?;
@@ -212,11 +216,13 @@ pub(super) fn user(file: &Connection, id: &str) -> rusqlite::Result<Option<User>
     found.optional()?.map(|user| with_recovery(file, user)).transpose()
 }
 
+fn is_retired(file: &Connection, id: &str) -> rusqlite::Result<bool> {
+    file.prepare_cached("SELECT EXISTS (SELECT 1 FROM retired WHERE id = ?1)")?.query_row([id], |row| row.get(0))
+}
+
 /// Keeps a user whose name and id are free. `file_hash` is what the file says of the password.
 pub(super) fn add(file: &Connection, user: &User, file_hash: Option<&str>) -> rusqlite::Result<bool> {
-    let retired = "SELECT EXISTS (SELECT 1 FROM retired WHERE id = ?1)";
-    let retired: bool = file.prepare_cached(retired)?.query_row([&user.id], |row| row.get(0))?;
-    if retired {
+    if is_retired(file, &user.id)? {
         return Ok(false);
     }
     let factor = user.second_factor.as_ref();

@@ -5,6 +5,8 @@
 
 mod record;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use self::record::{Record, digits};
@@ -65,10 +67,12 @@ impl Administration {
             secret.made = now;
         }
         self.keep_known_secrets(&mut clients).await?;
+        let mut ids: HashSet<String> = self.store.clients().await?.into_iter().map(|row| row.id).collect();
+        ids.extend(self.settings.clients.keys().map(ToString::to_string));
+        ids.extend(clients.iter().map(|client| client.id.clone()));
         let mut taken = Vec::new();
         for Person { mut user, password } in users {
-            let is_client = |id: &str| clients.iter().any(|client| client.id == id) || self.has_client(id);
-            if is_client(&user.id) {
+            if ids.contains(&user.id) {
                 problems.push(format!(
                     "user `{}`: the id `{}` is a client's too, and in a token nobody could tell them apart: give the \
                      user another id",
@@ -88,10 +92,6 @@ impl Administration {
         }
         let export = Export { version: 1, clients, users: taken };
         Ok(Brought { changes: self.import(&export, dry_run).await?, notes })
-    }
-
-    fn has_client(&self, id: &str) -> bool {
-        self.settings.clients.contains_key(id)
     }
 
     /// A secret that is kept already was made when it was kept; otherwise each import would change its client.
