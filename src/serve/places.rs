@@ -90,8 +90,9 @@ impl Drop for Place {
         let places = &self.places;
         places.watched.borrow_mut().remove(&self.id);
         places.taken.set(places.taken.get().saturating_sub(1));
-        places.metrics.connection_closed();
         places.crowd.leave(self.address);
+        // Last, so that whoever sees the figure fall finds the room.
+        places.metrics.connection_closed();
     }
 }
 

@@ -202,5 +202,6 @@ fn connections_of_one_address_have_a_bound_of_their_own() {
         .expect("curl is installed");
     assert_eq!(String::from_utf8_lossy(&other.stdout), "200", "S39.4: another address");
     drop(open);
+    house.wait_for_metric("portcullis_connections_open", &[], |open| open == 0.0);
     assert_eq!(house.get("/x").status, 200, "S39.4: there is room again");
 }

@@ -219,6 +219,15 @@ impl House {
         page.lines().filter(|line| !line.starts_with('#')).filter(fits).map(value).sum()
     }
 
+    /// Waits until the sum of a metric is one that `wanted` accepts: what a worker does after an answer is seen later.
+    pub fn wait_for_metric(&self, name: &str, labels: &[(&str, &str)], wanted: impl Fn(f64) -> bool) {
+        let start = Instant::now();
+        while !wanted(self.metric(name, labels)) {
+            assert!(start.elapsed() < PATIENCE, "{name} stays at {}", self.metric(name, labels));
+            std::thread::yield_now();
+        }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
