@@ -69,7 +69,7 @@ fn ad_03_events_are_counted() {
     token(&house, "demo-secret");
     token(&house, "wrong");
     for (event, count) in [("token.issued", 1.0), ("client.failed", 1.0), ("refresh.replayed", 0.0)] {
-        assert_eq!(house.metric("portcullis_authority_events_total", &[("event", event)]), count, "{event}");
+        house.wait_for_metric("portcullis_authority_events_total", &[("event", event)], |sum| sum == count);
     }
 }
 

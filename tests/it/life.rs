@@ -73,7 +73,7 @@ fn a_reload_changes_what_is_answered_and_a_broken_file_changes_nothing() {
     let problems = report.json()["problems"].as_str().unwrap().to_owned();
     assert!(problems.contains("did you mean `access`") && problems.contains("gateway.yaml:"), "{problems}");
     assert_eq!(house.get("/x").text(), "two");
-    assert!(house.metric("portcullis_reloads_total", &[("result", "refused")]) >= 1.0);
+    house.wait_for_metric("portcullis_reloads_total", &[("result", "refused")], |sum| sum >= 1.0);
     assert!((house.metric("portcullis_config_generation", &[]) - 2.0).abs() < 0.1);
 
     house.rewrite(&first);
@@ -310,7 +310,7 @@ fn more_connections_than_allowed_are_closed_at_once() {
         assert_eq!(wire.answer().status, 200);
     }
     assert!(house.wire().is_closed());
-    assert!(house.metric("portcullis_connections_refused_total", &[]) >= 1.0);
+    house.wait_for_metric("portcullis_connections_refused_total", &[], |sum| sum >= 1.0);
     open.pop();
     house.wait_for_metric("portcullis_connections_open", &[], |open| open <= 2.0);
     let mut again = house.wire();

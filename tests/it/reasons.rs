@@ -87,7 +87,7 @@ impl Scene {
         let log = self.house.log_of(answer);
         assert_eq!(log["refusal.code"], code);
         assert_eq!(log["http.status"], status);
-        assert!(self.house.metric("portcullis_requests_total", &[("code", code)]) >= 1.0, "no metric for {code}");
+        self.house.wait_for_metric("portcullis_requests_total", &[("code", code)], |sum| sum >= 1.0);
         log
     }
 

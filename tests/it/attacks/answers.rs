@@ -194,7 +194,7 @@ fn connections_of_one_address_have_a_bound_of_their_own() {
         assert_eq!(wire.answer().status, 200, "S39.4");
     }
     assert!(house.wire().is_closed(), "S39.4: one too many");
-    assert!(house.metric("portcullis_connections_refused_total", &[]) >= 1.0);
+    house.wait_for_metric("portcullis_connections_refused_total", &[], |sum| sum >= 1.0);
     let other = std::process::Command::new("curl")
         .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--interface", "127.0.0.2"])
         .arg(format!("http://127.0.0.1:{}/x", house.port))
