@@ -17,7 +17,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use support::{Running, folder, free_port, gateway, nginx, token};
+use support::{folder, free_port, gateway, nginx, token};
 
 /// Growth after the warm-up, of resident memory.
 const GOAL: f64 = 0.05;
@@ -40,9 +40,9 @@ fn main() {
     for round in 0.. {
         done += load(&script, &url, round);
         let resident = ours.resident();
-        println!("{done:>12} {:>11.1} MB {:>12}", resident as f64 / 1e6, open_files(&ours));
+        println!("{done:>12} {:>11.1} MB {:>12}", resident as f64 / 1e6, ours.descriptors());
         if warm == 0 && done * WARM_UP >= requests {
-            (warm, descriptors) = (resident, open_files(&ours));
+            (warm, descriptors) = (resident, ours.descriptors());
         }
         peak = peak.max(resident);
         if done >= requests {
@@ -52,7 +52,7 @@ fn main() {
     let grown = peak as f64 / warm as f64 - 1.0;
     println!("\n{done} requests: grew by {:.1}% after the first {:.0}%", grown * 100.0, 100.0 / WARM_UP as f64);
     assert!(grown < GOAL, "the goal is {:.0}%", GOAL * 100.0);
-    assert!(open_files(&ours) <= descriptors + 4, "descriptors are left open");
+    assert!(ours.descriptors() <= descriptors + 4, "descriptors are left open");
     drop(upstream);
 }
 
@@ -69,11 +69,6 @@ fn load(script: &Path, url: &str, round: usize) -> u64 {
     let line = text.lines().find(|line| line.contains("requests in"));
     let count = line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok());
     count.unwrap_or_else(|| panic!("{text}"))
-}
-
-fn open_files(running: &Running) -> usize {
-    // `taskset` became the program itself.
-    std::fs::read_dir(format!("/proc/{}/fd", running.pid())).map_or(0, Iterator::count)
 }
 
 fn upstream(port: u16) -> String {
