@@ -2,6 +2,9 @@
 //! checks what must hold of the result. `cargo fuzz` runs them guided by coverage (`fuzz/fuzz_targets`), and
 //! `tests/it/fuzz.rs` runs the same functions on a stable toolchain.
 
+#[path = "engines.rs"]
+mod engines;
+
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -34,6 +37,19 @@ pub const ALL: &[Target] = &[
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b\"\r\nabc\r\n0\r\nX: y\r\n\r\n",
+        ],
+    },
+    Target {
+        name: "engines",
+        run: engines::check,
+        seeds: &[
+            "aGET /a/b?c=d HTTP/1.1\r\nHost: api.test\r\nAccept: */*\r\n\r\nGET /fixed HTTP/1.1\r\nHost: a\r\n\r\n",
+            "aPOST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloHEAD /fixed HTTP/1.1\r\nHost: a\r\n\r\n",
+            "aPUT /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b\"\r\nabc\r\n0\r\nX: y\r\n\r\n\
+             OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+            "\u{80}GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-A\r\nX-A: 1\r\nCookie: a=b\r\n\r\nGET / HTTP/1.1\r\n",
+            "aGET http://a/x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nUpgrade: websocket\r\n\r\n",
+            "aGET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\n\r\n",
         ],
     },
     Target { name: "frames", run: frames, seeds: &["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"] },

@@ -107,7 +107,7 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
         idle: Duration::from_secs(60),
         body: Duration::from_secs(30),
     };
-    let door = Door { admission: Default::default(), limits, tls: None };
+    let door = Door { admission: Default::default(), limits, tls: None, engine: portcullis::forward::Engine::Strict };
     let opened = runtime.block_on(open::open(plan, vec![door], None, 1, &context)).expect("it opens");
     let (log, _) =
         Writer::start(LogFormat::Json, Box::new(std::io::sink()), metrics.log_lines_dropped()).expect("a log");

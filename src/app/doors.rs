@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 
 use crate::config::plan;
+use crate::forward::Engine;
 use crate::gate::admit::Admission;
 use crate::listen::tls::{CertificatePem, ServerTls};
 use crate::listen::{systemd, tcp};
@@ -95,7 +96,12 @@ impl Doors {
                 OpenDoor { id, tls }
             }
         };
-        let settings = Door { admission: admission(listener), limits: limits(listener), tls: door.tls.clone() };
+        let settings = Door {
+            admission: admission(listener),
+            limits: limits(listener),
+            tls: door.tls.clone(),
+            engine: engine(listener),
+        };
         match change.doors.get_mut(door.id) {
             Some(known) => *known = settings,
             None => change.doors.push(settings),
@@ -131,6 +137,13 @@ impl Doors {
 
 fn admission(listener: &plan::Listener) -> Admission {
     Admission { trusted: listener.trusted_proxies.clone() }
+}
+
+fn engine(listener: &plan::Listener) -> Engine {
+    match listener.engine {
+        plan::Engine::Strict => Engine::Strict,
+        plan::Engine::Compat => Engine::Compat,
+    }
 }
 
 fn limits(listener: &plan::Listener) -> DoorLimits {

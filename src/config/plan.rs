@@ -17,6 +17,7 @@ use crate::ground::Secret;
 pub mod authority;
 
 pub use super::document::issuer::{Algorithm, SecretAuth};
+pub use super::document::listen::Engine;
 pub use super::document::observe::LogFormat;
 pub use super::document::policy::Per;
 pub use super::document::upstream::{Balance, Host as HostHeader, Identity};
@@ -74,6 +75,7 @@ pub struct Listener {
     pub certificates: Vec<Certificate>,
     pub trusted_proxies: Vec<IpNet>,
     pub limits: ListenerLimits,
+    pub engine: Engine,
 }
 
 /// A certificate that fits its key.

@@ -1,6 +1,8 @@
 //! One request to one upstream: which server, which connection, and when a second try is safe.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +15,12 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::body::{Broken, Progress, Received, Return, Sent};
-use super::connection::Connection;
+use super::connection::{Connection, Engine, Speaker, Typed};
 use super::pool::Pools;
 use super::rewrite::{self, Facts, Told};
 use super::upgrade::{self, Handshake};
 use super::upstream::{HostMode, IdentityMode, InFlight, Server, Timeouts, Upstream};
+use super::wire::{Wire, WireFault};
 use crate::gate::{Caller, Refusal};
 use crate::ground::Body;
 
@@ -34,6 +37,7 @@ pub struct Outgoing<'a> {
     pub timeouts: Timeouts,
     /// Whether a WebSocket handshake may pass.
     pub websocket: bool,
+    pub engine: Engine,
 }
 
 /// An upstream's answer, with what the record wants to know.
@@ -49,7 +53,7 @@ pub struct Answer {
 
 /// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
 pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoing<'_>) -> Result<Answer, Refusal> {
-    let Outgoing { facts, target, mut parts, body, max_body, timeouts, websocket } = outgoing;
+    let Outgoing { facts, target, mut parts, body, max_body, timeouts, websocket, engine } = outgoing;
     let handshake = if websocket { upgrade::handshake(&mut parts)? } else { None };
     let path =
         PathAndQuery::try_from(target).map_err(|_| Refusal::Internal("the canonical target is no target".into()))?;
@@ -59,7 +63,9 @@ pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoin
     *request.version_mut() = http::Version::HTTP_11;
     request.extensions_mut().clear();
 
-    let attempt = Attempt { upstream, pools, facts, progress, timeouts };
+    // What follows a handshake is handed over by hyper alone.
+    let engine = if handshake.is_some() { Engine::Compat } else { engine };
+    let attempt = Attempt { upstream, pools, facts, progress, timeouts, engine };
     attempt.run(request, handshake).await
 }
 
@@ -69,15 +75,16 @@ struct Attempt<'a> {
     facts: Facts<'a>,
     progress: Rc<Progress>,
     timeouts: Timeouts,
+    engine: Engine,
 }
 
 /// What came of one exchange.
 enum Outcome {
-    Answered(Response<Incoming>),
+    Answered(Response<Source>),
     /// Nothing of the request was sent: it may go anywhere.
     Unsent(Request<Body>),
-    /// The connection ended without one byte of an answer.
-    Closed(String),
+    /// The connection ended without one byte of an answer. The request, if it may be sent once more.
+    Closed(String, Option<Request<Body>>),
     Refused(Refusal),
 }
 
@@ -90,11 +97,11 @@ impl Attempt<'_> {
             if self.upstream.settings.host == HostMode::Server {
                 request.headers_mut().insert(HOST, server.host.clone());
             }
-            let mut idle = self.pools.idle(server);
+            let mut idle = self.pools.idle(server, self.engine);
             loop {
                 let mut connection = match idle.take() {
                     Some(connection) => connection,
-                    None => match Box::pin(self.pools.fresh(server, &self.timeouts)).await {
+                    None => match Box::pin(self.pools.fresh(server, &self.timeouts, self.engine)).await {
                         Ok(connection) => connection,
                         Err(fault) => {
                             cause = format!("{}: {fault}", server.text);
@@ -104,7 +111,6 @@ impl Attempt<'_> {
                     },
                 };
                 let reused = connection.reused;
-                let again = self.spare(&request, reused);
                 let in_flight = InFlight::new(server);
                 let start = self.pools.clock().instant();
                 match self.exchange(&mut connection, request).await {
@@ -117,10 +123,10 @@ impl Attempt<'_> {
                     }
                     // A pooled connection that its server had closed: the next one is new.
                     Outcome::Unsent(same) => request = same,
-                    Outcome::Closed(fault) => match again {
-                        Some(same) => request = same,
-                        None => return Err(self.unreachable(&format!("{}: {fault}", server.text))),
-                    },
+                    Outcome::Closed(_, Some(same)) => request = same,
+                    Outcome::Closed(fault, None) => {
+                        return Err(self.unreachable(&format!("{}: {fault}", server.text)));
+                    }
                     Outcome::Refused(refusal) => return Err(refusal),
                 }
                 retries = retries.saturating_add(1);
@@ -152,52 +158,79 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// A copy to send once more if a kept connection turns out to be dead. Only what may be repeated (RFC 9110 section
-    /// 9.2.2) and has no body.
-    fn spare(&self, request: &Request<Body>, reused: bool) -> Option<Request<Body>> {
-        let repeatable = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-        if !reused || !repeatable || !self.progress.ended.get() {
-            return None;
-        }
-        let mut copy = Request::new(Body::Empty);
-        copy.method_mut().clone_from(request.method());
-        copy.uri_mut().clone_from(request.uri());
-        copy.headers_mut().clone_from(request.headers());
-        Some(copy)
+    /// Whether it may be sent once more if a kept connection turns out to be dead: only what may be repeated (RFC 9110
+    /// section 9.2.2) and has no body.
+    fn is_repeatable(&self, method: &Method, reused: bool) -> bool {
+        reused && [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && self.progress.ended.get()
     }
 
     async fn exchange(&self, connection: &mut Connection, request: Request<Body>) -> Outcome {
-        connection.begin();
-        let fault = {
-            let mut sending = std::pin::pin!(connection.sender.try_send_request(request));
-            loop {
-                let sent = self.progress.bytes.get();
-                match self.pools.wheel.within(self.timeouts.response, sending.as_mut()).await {
-                    Some(Ok(response)) => return Outcome::Answered(response),
-                    Some(Err(mut fault)) => match fault.take_message() {
-                        Some(request) => return Outcome::Unsent(request),
-                        None => break fault.into_error(),
-                    },
-                    // A body that is still moving is no reason to give up.
-                    None if self.progress.bytes.get() > sent => {}
-                    None => {
-                        let upstream = Arc::clone(&self.upstream.settings.name);
-                        return Outcome::Refused(Refusal::UpstreamTimeout { upstream, after: self.timeouts.response });
-                    }
-                }
-            }
-        };
-        self.failed(&fault, connection.has_answered())
+        let reused = connection.reused;
+        match &mut connection.speaker {
+            Speaker::Strict(wire) => self.over_wire(wire, request, reused).await,
+            Speaker::Compat(typed) => self.over_hyper(typed, request, reused).await,
+        }
     }
 
-    fn failed(&self, fault: &hyper::Error, answered: bool) -> Outcome {
-        match self.progress.broken.get() {
-            Some(Broken::TooLarge(limit)) => return Outcome::Refused(Refusal::BodyTooLarge { limit }),
-            Some(Broken::Stalled | Broken::Malformed) => {
-                let what = "the body broke off or is not framed as it should be";
-                return Outcome::Refused(Refusal::Malformed { what, close: true });
+    /// Waits for the head of an answer. A body that is still moving is no reason to give up.
+    async fn in_time<T>(&self, mut sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Refusal> {
+        loop {
+            let sent = self.progress.bytes.get();
+            match self.pools.wheel.within(self.timeouts.response, sending.as_mut()).await {
+                Some(done) => return Ok(done),
+                None if self.progress.bytes.get() > sent => {}
+                None => {
+                    let upstream = Arc::clone(&self.upstream.settings.name);
+                    return Err(Refusal::UpstreamTimeout { upstream, after: self.timeouts.response });
+                }
             }
-            None => {}
+        }
+    }
+
+    async fn over_wire(&self, wire: &mut Wire, request: Request<Body>, reused: bool) -> Outcome {
+        let repeatable = self.is_repeatable(request.method(), reused);
+        let (parts, body) = request.into_parts();
+        let exchanged = self.in_time(std::pin::pin!(wire.exchange(&parts, body))).await;
+        match exchanged {
+            Err(refusal) => Outcome::Refused(refusal),
+            Ok(Ok(response)) => Outcome::Answered(response.map(|()| Source::Strict)),
+            Ok(Err(WireFault::Unsent)) => Outcome::Unsent(Request::from_parts(parts, Body::Empty)),
+            Ok(Err(WireFault::Closed(cause))) => {
+                Outcome::Closed(cause, repeatable.then(|| Request::from_parts(parts, Body::Empty)))
+            }
+            Ok(Err(WireFault::BrokeOff(cause))) => {
+                Outcome::Refused(self.invalid(&format!("its answer broke off within the head: {cause}")))
+            }
+            Ok(Err(WireFault::Unreadable(cause))) => {
+                Outcome::Refused(self.invalid(&format!("its answer cannot be read: {cause}")))
+            }
+            Ok(Err(WireFault::Body)) => Outcome::Refused(self.body_fault().unwrap_or(BROKE_OFF)),
+        }
+    }
+
+    async fn over_hyper(&self, typed: &mut Typed, request: Request<Body>, reused: bool) -> Outcome {
+        let again = self.is_repeatable(request.method(), reused).then(|| copy(&request));
+        typed.begin();
+        match self.in_time(std::pin::pin!(typed.sender.try_send_request(request))).await {
+            Err(refusal) => Outcome::Refused(refusal),
+            Ok(Ok(response)) => Outcome::Answered(response.map(Source::Compat)),
+            Ok(Err(mut fault)) => match fault.take_message() {
+                Some(request) => Outcome::Unsent(request),
+                None => self.failed(&fault.into_error(), typed.has_answered(), again),
+            },
+        }
+    }
+
+    fn body_fault(&self) -> Option<Refusal> {
+        self.progress.broken.get().map(|broken| match broken {
+            Broken::TooLarge(limit) => Refusal::BodyTooLarge { limit },
+            Broken::Stalled | Broken::Malformed => BROKE_OFF,
+        })
+    }
+
+    fn failed(&self, fault: &hyper::Error, answered: bool, again: Option<Request<Body>>) -> Outcome {
+        if let Some(refusal) = self.body_fault() {
+            return Outcome::Refused(refusal);
         }
         if fault.is_parse() || fault.is_parse_too_large() || fault.is_parse_status() {
             return Outcome::Refused(self.invalid(&format!("its answer cannot be read: {fault}")));
@@ -206,7 +239,7 @@ impl Attempt<'_> {
         if answered {
             return Outcome::Refused(self.invalid(&format!("its answer broke off within the head: {source}")));
         }
-        Outcome::Closed(source)
+        Outcome::Closed(source, again)
     }
 
     fn back(&self, server: &Arc<Server>, connection: Connection, in_flight: InFlight) -> Return {
@@ -224,7 +257,7 @@ impl Attempt<'_> {
 
     fn answered(
         &self,
-        mut response: Response<Incoming>,
+        mut response: Response<Source>,
         handshake: Option<Handshake>,
         back: Return,
     ) -> Result<Response<Body>, Refusal> {
@@ -232,7 +265,9 @@ impl Attempt<'_> {
             let Some(handshake) = handshake.filter(|_| upgrade::agreed(response.status(), response.headers())) else {
                 return Err(self.invalid("it switches protocols without having been asked"));
             };
-            let upstream = hyper::upgrade::on(&mut response);
+            let Some(upstream) = taken_over(&mut response) else {
+                return Err(self.invalid("it switches protocols without having been asked"));
+            };
             upgrade::tunnel(handshake, upstream, Arc::clone(&self.pools.wheel), back.in_flight);
             let (mut parts, _) = response.into_parts();
             rewrite::response(&mut parts.headers);
@@ -245,10 +280,14 @@ impl Attempt<'_> {
             back.connection.tear_down();
             return Err(self.invalid("the length of its answer has more than one reading"));
         }
-        let (mut parts, body) = response.into_parts();
+        let (mut parts, source) = response.into_parts();
         rewrite::response(&mut parts.headers);
         parts.extensions.clear();
-        Ok(Response::from_parts(parts, Received::wrap(body, back)))
+        let body = match source {
+            Source::Compat(body) => Received::compat(body, back),
+            Source::Strict => Received::strict(back),
+        };
+        Ok(Response::from_parts(parts, body))
     }
 
     fn unreachable(&self, cause: &str) -> Refusal {
@@ -258,4 +297,28 @@ impl Attempt<'_> {
     fn invalid(&self, cause: &str) -> Refusal {
         Refusal::UpstreamInvalid { upstream: Arc::clone(&self.upstream.settings.name), cause: cause.into() }
     }
+}
+
+const BROKE_OFF: Refusal =
+    Refusal::Malformed { what: "the body broke off or is not framed as it should be", close: true };
+
+/// Where an answer's body comes from.
+enum Source {
+    Strict,
+    Compat(Incoming),
+}
+
+/// The stream of a connection that has switched protocols.
+fn taken_over(response: &mut Response<Source>) -> Option<hyper::upgrade::OnUpgrade> {
+    let Source::Compat(_) = response.body() else { return None };
+    Some(hyper::upgrade::on(response))
+}
+
+/// The same request without a body.
+fn copy(request: &Request<Body>) -> Request<Body> {
+    let mut copy = Request::new(Body::Empty);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
 }

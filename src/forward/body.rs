@@ -10,9 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::connection::Connection;
+use super::connection::{Connection, Speaker};
 use super::pool::Pools;
 use super::upstream::{InFlight, Server};
+use super::wire::Receiving;
 use crate::ground::{Body, BodyFault};
 
 /// How a request's body is doing, seen from outside.
@@ -57,7 +58,7 @@ impl Sent {
         self.progress.broken.set(Some(match &fault {
             BodyFault::TooLarge(limit) => Broken::TooLarge(*limit),
             BodyFault::Stalled => Broken::Stalled,
-            BodyFault::Broken(_) => Broken::Malformed,
+            BodyFault::Broken(_) | BodyFault::BrokeOff(_) => Broken::Malformed,
         }));
         fault
     }
@@ -128,18 +129,35 @@ impl Return {
 
 /// An answer's body on its way to the client.
 pub struct Received {
-    body: hyper::body::Incoming,
+    source: Source,
     back: Option<Return>,
 }
 
+/// Whence its bytes come.
+enum Source {
+    Compat(hyper::body::Incoming),
+    /// From the connection that is to be given back.
+    Strict,
+}
+
 impl Received {
-    /// `body`; its connection goes back at its end.
-    pub fn wrap(body: hyper::body::Incoming, back: Return) -> Body {
+    /// The body that hyper reads; its connection goes back at its end.
+    pub fn compat(body: hyper::body::Incoming, back: Return) -> Body {
         if body.is_end_stream() {
             back.give_back();
             return Body::Empty;
         }
-        Body::boxed(Self { body, back: Some(back) })
+        Body::boxed(Self { source: Source::Compat(body), back: Some(back) })
+    }
+
+    /// The body that stands next on the connection itself.
+    pub fn strict(mut back: Return) -> Body {
+        let Speaker::Strict(wire) = &mut back.connection.speaker else { return Body::Empty };
+        if let Some(whole) = wire.whole_body() {
+            back.give_back();
+            return Body::full(whole);
+        }
+        Body::boxed(Self { source: Source::Strict, back: Some(back) })
     }
 
     fn ended(&mut self) {
@@ -147,13 +165,27 @@ impl Received {
             back.give_back();
         }
     }
-}
 
-impl Received {
     /// Nothing more can come of the connection, in either direction.
     fn broken(&mut self) {
         if let Some(back) = self.back.take() {
             back.connection.tear_down();
+        }
+    }
+
+    /// The next piece; trailers end a body and are not passed on.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
+        match (&mut self.source, self.back.as_mut().map(|back| &mut back.connection.speaker)) {
+            (Source::Compat(body), _) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| Some(frame?.map_err(BodyFault::Broken).map(Frame::into_data)))
+                .map(|frame| match frame? {
+                    Ok(Ok(data)) => Some(Ok(data)),
+                    Ok(Err(_)) => None,
+                    Err(fault) => Some(Err(fault)),
+                }),
+            (Source::Strict, Some(Speaker::Strict(wire))) => wire.poll_body(cx),
+            (Source::Strict, Some(Speaker::Compat(_)) | None) => Poll::Ready(None),
         }
     }
 }
@@ -170,21 +202,17 @@ impl HttpBody for Received {
     type Error = BodyFault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match Pin::new(&mut self.body).poll_frame(cx) {
+        match self.poll_piece(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(Ok(frame))) => {
-                let Ok(data) = frame.into_data() else {
-                    self.ended();
-                    return Poll::Ready(None);
-                };
-                if self.body.is_end_stream() {
+            Poll::Ready(Some(Ok(data))) => {
+                if self.is_end_stream() {
                     self.ended();
                 }
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Poll::Ready(Some(Err(fault))) => {
                 self.broken();
-                Poll::Ready(Some(Err(BodyFault::Broken(fault))))
+                Poll::Ready(Some(Err(fault)))
             }
             Poll::Ready(None) => {
                 self.ended();
@@ -194,10 +222,28 @@ impl HttpBody for Received {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.source {
+            Source::Compat(body) => body.is_end_stream(),
+            Source::Strict => self.receiving().is_none_or(Receiving::is_over),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.source {
+            Source::Compat(body) => body.size_hint(),
+            Source::Strict => match self.receiving().map_or(Some(0), Receiving::length) {
+                Some(length) => SizeHint::with_exact(length),
+                None => SizeHint::default(),
+            },
+        }
+    }
+}
+
+impl Received {
+    fn receiving(&self) -> Option<Receiving> {
+        match self.back.as_ref().map(|back| &back.connection.speaker) {
+            Some(Speaker::Strict(wire)) => Some(*wire.receiving()),
+            Some(Speaker::Compat(_)) | None => None,
+        }
     }
 }

@@ -16,8 +16,10 @@ pub mod pool;
 pub mod rewrite;
 pub mod upgrade;
 pub mod upstream;
+mod wire;
 
 pub use attempt::{Answer, Outgoing, send};
+pub use connection::Engine;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1;
 
-use super::connection::Connection;
+use super::connection::{Connection, Engine};
 use super::identity::Statements;
 use super::upstream::{Server, Timeouts};
 use crate::dial::connect::{ConnectFault, connect};
@@ -27,7 +27,7 @@ pub struct Pools {
     clock: SharedClock,
     start: Instant,
     /// By the address of the server, which the entry keeps alive.
-    servers: RefCell<HashMap<usize, Pool>>,
+    servers: RefCell<HashMap<usize, Pool, foldhash::fast::RandomState>>,
     /// The time of the last sweep; exact enough for idle timeouts.
     now: Cell<Instant>,
     /// What `identity: signed` has said of late.
@@ -67,22 +67,32 @@ impl Pools {
 
     /// An idle connection that is ready, the one used last first. One whose task has not run since its answer ended stays
     /// for the next request.
-    pub(super) fn idle(&self, server: &Arc<Server>) -> Option<Connection> {
+    pub(super) fn idle(&self, server: &Arc<Server>, engine: Engine) -> Option<Connection> {
         let mut servers = self.servers.borrow_mut();
         let pool = servers.get_mut(&key(server))?;
-        pool.idle.retain(|idle| !idle.connection.is_closed());
-        let ready = pool.idle.iter().rposition(|idle| idle.connection.is_ready())?;
-        Some(pool.idle.remove(ready).connection)
+        loop {
+            let fits = |idle: &Idle| idle.connection.engine() == engine && idle.connection.is_ready();
+            let ready = pool.idle.iter().rposition(fits)?;
+            let mut connection = pool.idle.remove(ready).connection;
+            if !connection.is_closed() {
+                return Some(connection);
+            }
+        }
     }
 
     /// A new connection.
-    pub(super) async fn fresh(&self, server: &Arc<Server>, timeouts: &Timeouts) -> Result<Connection, String> {
+    pub(super) async fn fresh(
+        &self,
+        server: &Arc<Server>,
+        timeouts: &Timeouts,
+        engine: Engine,
+    ) -> Result<Connection, String> {
         let made = connect(&server.target, timeouts.connect, &self.wheel).await;
         let stream = made.map_err(|fault| self.shun(server, &fault))?;
         server.shunned_until.store(0, Relaxed);
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MOST_HEAD_BYTES);
-        Connection::over(stream, &builder).await.map_err(|fault| fault.to_string())
+        Connection::over(stream, engine, &builder).await.map_err(|fault| fault.to_string())
     }
 
     fn shun(&self, server: &Arc<Server>, fault: &ConnectFault) -> String {
@@ -94,7 +104,7 @@ impl Pools {
 
     /// Takes a connection back whose answer has been read to its end.
     pub(super) fn give_back(&self, server: &Arc<Server>, mut connection: Connection, keep: usize, timeout: Duration) {
-        if connection.is_closed() {
+        if !connection.is_reusable() || connection.is_closed() {
             return;
         }
         let mut servers = self.servers.borrow_mut();
@@ -114,7 +124,7 @@ impl Pools {
         self.statements.borrow_mut().forget(self.clock.now());
         self.servers.borrow_mut().retain(|_, pool| {
             let in_time = |idle: &Idle| now.saturating_duration_since(idle.since) < idle.timeout;
-            pool.idle.retain(|idle| !idle.connection.is_closed() && in_time(idle));
+            pool.idle.retain_mut(|idle| !idle.connection.is_closed() && in_time(idle));
             !pool.idle.is_empty() || Arc::strong_count(&pool.server) > 1
         });
     }

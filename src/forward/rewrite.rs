@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, VIA};
 use http::{HeaderValue, Version};
 
@@ -11,7 +12,7 @@ use super::identity::IdentitySigner;
 use super::upstream::{IdentityMode, UpstreamSettings};
 use crate::gate::caller::is_identity_name;
 use crate::gate::{Caller, Permit, Refusal};
-use crate::ground::Time;
+use crate::ground::{Time, address};
 
 /// What the gateway says about a request to whoever serves it.
 pub struct Facts<'a> {
@@ -58,7 +59,7 @@ pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>
     cookies::of_request(headers);
     headers.insert(HOST, facts.authority.clone());
     say_whence(headers, facts);
-    headers.insert(X_REQUEST_ID, value(facts.request_id));
+    headers.insert(X_REQUEST_ID, value(Bytes::copy_from_slice(facts.request_id.as_bytes())));
     say_who(headers, facts, told)
 }
 
@@ -124,13 +125,22 @@ fn is_hop(name: &HeaderName) -> bool {
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): one client, as the gateway knows it, and not the list it was sent.
 fn say_whence(headers: &mut HeaderMap, facts: &Facts<'_>) {
     let protocol = if facts.secure { "https" } else { "http" };
-    let client = facts.client.to_string();
     let host = facts.authority.to_str().unwrap_or(facts.host);
     let (open, close) = if facts.client.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
     // Joined by hand: this is said of every request, and formatting would cost as much as all the rest of it.
-    let forwarded = ["for=", open, &client, close, ";host=\"", host, "\";proto=", protocol].concat();
-    headers.insert(FORWARDED, value(&forwarded));
-    headers.insert(X_FORWARDED_FOR, value(&client));
+    let mut forwarded = Vec::with_capacity(128);
+    forwarded.extend_from_slice(b"for=");
+    forwarded.extend_from_slice(open.as_bytes());
+    let start = forwarded.len();
+    address::push(&mut forwarded, facts.client);
+    let client = start..forwarded.len();
+    for part in [close, ";host=\"", host, "\";proto=", protocol] {
+        forwarded.extend_from_slice(part.as_bytes());
+    }
+    // The address stands in it already.
+    let forwarded = Bytes::from(forwarded);
+    headers.insert(X_FORWARDED_FOR, value(forwarded.slice(client)));
+    headers.insert(FORWARDED, value(forwarded));
     headers.insert(X_FORWARDED_HOST, facts.authority.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
     let via = if facts.version == Version::HTTP_2 { "2.0 portcullis" } else { "1.1 portcullis" };
@@ -155,8 +165,8 @@ fn say_who(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -
     Ok(())
 }
 
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+fn value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub enum BodyFault {
     /// The connection it came from broke, or its framing was wrong.
     #[error("the body broke off: {0}")]
     Broken(#[from] hyper::Error),
+    /// The same, found by our own reading.
+    #[error("the body broke off: {0}")]
+    BrokeOff(&'static str),
 }
 
 impl Body {

@@ -36,6 +36,12 @@ impl Time {
         Self(self.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// As HTTP writes it, for example `Wed, 25 Nov 2026 21:29:10 GMT` (RFC 9110 section 5.6.7).
+    pub fn http_date(self) -> String {
+        let at = jiff::Timestamp::from_second(i64::try_from(self.secs()).unwrap_or(0)).unwrap_or_default();
+        jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub const fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

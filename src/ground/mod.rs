@@ -3,7 +3,9 @@
 //! Only nouns with a doc and tests. Nothing here knows HTTP policy or OAuth, does I/O (but for the system clock and the
 //! system's random source, which are handed to everyone else) or reads the environment.
 
+pub mod address;
 pub mod body;
+pub mod chunked;
 pub mod clock;
 pub mod digest;
 pub mod duration;

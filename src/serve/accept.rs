@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -10,8 +11,10 @@ use tokio::task::JoinHandle;
 use super::connection::Watch;
 use super::places::Place;
 use super::snapshot::DoorLimits;
-use super::stream::Watched;
+use super::stream::{Rewound, Watched};
+use super::strict::{self, Rest};
 use super::worker::Worker;
+use crate::forward::Engine;
 use crate::listen::Peer;
 use crate::listen::accept::Acceptor;
 use crate::listen::tls::ServerTls;
@@ -38,6 +41,13 @@ impl Accepting {
             tracing::error!("accepting ended by panic");
         }
     }
+}
+
+/// What a listener says of its connections.
+#[derive(Clone, Copy)]
+struct Terms {
+    limits: DoorLimits,
+    engine: Engine,
 }
 
 async fn accept(
@@ -71,11 +81,11 @@ async fn accept(
 fn take(worker: &Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<&Arc<ServerTls>>) {
     let house = worker.house();
     let Some(door) = house.doors.get(peer.listener) else { return };
-    let limits = door.limits;
+    let terms = Terms { limits: door.limits, engine: door.engine };
     let address = (!door.admission.trusts(peer.ip())).then(|| peer.ip());
-    let Some(place) = worker.places.take(address, limits.connections) else { return };
+    let Some(place) = worker.places.take(address, terms.limits.connections) else { return };
     let (worker, tls) = (Rc::clone(worker), tls.cloned());
-    tokio::task::spawn_local(async move { serve(&worker, &place, stream, peer, tls, limits).await });
+    tokio::task::spawn_local(async move { serve(&worker, &place, stream, peer, tls, terms).await });
 }
 
 /// One connection from its first byte to its last. TLS is boxed, so that a plain connection holds no room for it.
@@ -85,26 +95,19 @@ async fn serve(
     stream: TcpStream,
     peer: Peer,
     tls: Option<Arc<ServerTls>>,
-    limits: DoorLimits,
+    terms: Terms,
 ) {
     match tls {
-        Some(tls) => Box::pin(secured(worker, place, stream, peer, &tls, limits)).await,
-        None => watched(worker, place, stream, peer, limits).await,
+        Some(tls) => Box::pin(secured(worker, place, stream, peer, &tls, terms)).await,
+        None => watched(worker, place, stream, peer, terms).await,
     }
 }
 
-async fn secured(
-    worker: &Rc<Worker>,
-    place: &Place,
-    stream: TcpStream,
-    mut peer: Peer,
-    tls: &ServerTls,
-    limits: DoorLimits,
-) {
-    match worker.wheel.within(limits.head, Box::pin(tls.handshake(stream))).await {
+async fn secured(worker: &Rc<Worker>, place: &Place, stream: TcpStream, mut peer: Peer, tls: &ServerTls, terms: Terms) {
+    match worker.wheel.within(terms.limits.head, Box::pin(tls.handshake(stream))).await {
         Some(Ok((stream, agreed))) => {
             peer.tls = Some(Arc::new(agreed));
-            watched(worker, place, stream, peer, limits).await;
+            watched(worker, place, stream, peer, terms).await;
         }
         Some(Err(fault)) => {
             worker.metrics.tls_failed();
@@ -117,13 +120,35 @@ async fn secured(
     }
 }
 
-async fn watched<S>(worker: &Rc<Worker>, place: &Place, stream: S, peer: Peer, limits: DoorLimits)
+/// Serves one connection over any stream, as the listener of `peer` would: for tests and fuzzing.
+pub async fn attend<S>(worker: &Rc<Worker>, stream: S, peer: Peer)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let house = worker.house();
+    let Some(door) = house.doors.get(peer.listener) else { return };
+    let terms = Terms { limits: door.limits, engine: door.engine };
+    if let Some(place) = worker.places.take(None, terms.limits.connections) {
+        watched(worker, &place, stream, peer, terms).await;
+    }
+}
+
+async fn watched<S>(worker: &Rc<Worker>, place: &Place, stream: S, peer: Peer, terms: Terms)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let http2 = peer.tls.as_ref().is_some_and(|tls| tls.http2);
-    let watch = Watch::new(limits, http2, worker.ticks());
+    let watch = Watch::new(terms.limits, http2, worker.ticks());
     place.watch(peer.listener, &watch);
-    let stream = Watched::new(stream, Arc::clone(&watch));
-    super::hyper::serve(worker, stream, &Rc::new(peer), &watch, http2).await;
+    let peer = Rc::new(peer);
+    let rest = match terms.engine {
+        Engine::Strict if !http2 => match strict::serve(worker, stream, &peer, &watch).await {
+            Some(rest) => rest,
+            None => return,
+        },
+        Engine::Strict | Engine::Compat => Rest { stream, read: BytesMut::new() },
+    };
+    // Boxed: a connection that never comes here holds no room for it.
+    let stream = Watched::new(Rewound::new(rest.stream, rest.read), Arc::clone(&watch));
+    Box::pin(super::hyper::serve(worker, stream, &peer, &watch, http2)).await;
 }

@@ -16,7 +16,7 @@ use super::worker::Worker;
 use crate::authority::endpoint::Endpoint;
 use crate::authority::{Authority, Incoming};
 use crate::forward::rewrite::Facts;
-use crate::forward::{self, Outgoing, echo};
+use crate::forward::{self, Engine, Outgoing, echo};
 use crate::gate::admit::Admitted;
 use crate::gate::{Permit, Refusal};
 use crate::ground::{Body, Time};
@@ -32,6 +32,7 @@ pub struct Asked<'a> {
     pub parts: Parts,
     pub body: Body,
     pub now: Time,
+    pub engine: Engine,
 }
 
 /// Lets the route's destination act.
@@ -55,6 +56,7 @@ pub async fn answer(
                 max_body: route.policy.body.max,
                 timeouts: to.timeouts,
                 websocket: route.websocket,
+                engine: asked.engine,
             };
             let answer = forward::send(&to.upstream, &worker.pools, outgoing).await?;
             record.server = Some(answer.server);

@@ -30,6 +30,8 @@ pub struct Framing {
     head: Head,
     /// Bytes of chunk extensions in this body.
     extensions: usize,
+    /// No request follows.
+    one_body: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ enum Place {
     /// The end of line behind a chunk's data.
     ChunkEnd,
     Trailers,
+    /// Behind the one body that was to be read.
+    Over,
 }
 
 /// What a head has said of its body.
@@ -61,15 +65,24 @@ struct Head {
 
 impl Default for Framing {
     fn default() -> Self {
-        Self { place: Place::Start { skipped: false }, line: Vec::new(), head: Head::default(), extensions: 0 }
+        let (place, head) = (Place::Start { skipped: false }, Head::default());
+        Self { place, line: Vec::new(), head, extensions: 0, one_body: false }
     }
 }
 
 impl Framing {
+    /// In the body of a request whose head has announced chunks. What follows it is not looked at.
+    pub fn of_chunks() -> Self {
+        Self { place: Place::Size, one_body: true, ..Self::default() }
+    }
+
     /// Reads on. After a violation it must not be asked again.
     pub fn read(&mut self, piece: &[u8]) -> Result<(), Violation> {
         let mut at = 0;
         while let Some(rest) = piece.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.place == Place::Over {
+                return Ok(());
+            }
             if let Place::Data { left, chunked } = self.place {
                 let taken = u64::try_from(rest.len()).unwrap_or(u64::MAX).min(left);
                 self.place = after_data(left - taken, chunked);
@@ -104,7 +117,7 @@ impl Framing {
 
     fn violation(&self, at: usize, what: &'static str) -> Violation {
         let in_body = match self.place {
-            Place::Start { .. } | Place::Fields => false,
+            Place::Start { .. } | Place::Fields | Place::Over => false,
             Place::Data { .. } | Place::Size | Place::ChunkEnd | Place::Trailers => true,
         };
         Violation { at, in_body, what }
@@ -130,12 +143,13 @@ impl Framing {
             Place::Size => self.size(text)?,
             Place::ChunkEnd if text.is_empty() => Place::Size,
             Place::ChunkEnd => return Err("a chunk is longer than its size"),
+            Place::Trailers if text.is_empty() && self.one_body => Place::Over,
             Place::Trailers if text.is_empty() => {
                 self.extensions = 0;
                 Place::Start { skipped: false }
             }
             Place::Trailers => Place::Trailers,
-            Place::Data { .. } => return Err("a line in the middle of data"),
+            Place::Data { .. } | Place::Over => return Err("a line in the middle of data"),
         };
         Ok(())
     }

@@ -18,6 +18,7 @@ pub mod reply;
 pub mod service;
 pub mod snapshot;
 pub mod stream;
+pub mod strict;
 pub mod worker;
 
 pub use service::Gateway;

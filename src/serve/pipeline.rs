@@ -11,6 +11,7 @@ use super::recorded::{OpenRecord, Recorded};
 use super::reply;
 use super::snapshot::{Route, Snapshot};
 use super::worker::Worker;
+use crate::forward::Engine;
 use crate::gate::admit::Admitted;
 use crate::gate::authenticate::Tokens;
 use crate::gate::cors;
@@ -66,7 +67,8 @@ impl<'h> Walk<'h> {
         policy.limits.take_late(&head, &caller, &mut self.standings)?;
         let permit = policy.rule.decide(caller, &head, &params)?;
         policy.body.check(&head)?;
-        let asked = Asked { permit: &permit, admitted: &admitted, parts, body, now };
+        let engine = self.house.doors.get(peer.listener).map_or(Engine::Compat, |door| door.engine);
+        let asked = Asked { permit: &permit, admitted: &admitted, parts, body, now, engine };
         answer::answer(self.worker, self.house, route, asked, &mut self.open.record).await
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::crowd::Bounds;
 use crate::authority::Authority;
 use crate::authority::endpoint::Endpoint;
+use crate::forward::Engine;
 use crate::forward::fixed::FixedAnswer;
 use crate::forward::identity::IdentitySigner;
 use crate::forward::upstream::{Timeouts, Upstream};
@@ -50,6 +51,8 @@ pub struct Door {
     pub admission: Admission,
     pub limits: DoorLimits,
     pub tls: Option<Arc<ServerTls>>,
+    /// Who reads HTTP/1.1, here and where its requests go.
+    pub engine: Engine,
 }
 
 impl Door {

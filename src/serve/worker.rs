@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use http::{Method, Version};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
@@ -72,6 +73,8 @@ pub struct Worker {
     house: RefCell<Rc<Arc<Snapshot>>>,
     start: Instant,
     ticks: Ticks,
+    /// What `Date` says; as old as the last tick.
+    date: RefCell<Bytes>,
     pub(super) places: Rc<Places>,
 }
 
@@ -91,6 +94,7 @@ impl Worker {
             house: RefCell::new(Rc::new(shared.house.load_full())),
             start,
             ticks: Ticks::default(),
+            date: RefCell::new(shared.clock.now().http_date().into()),
             places: Places::new(Arc::clone(&shared.connections), metrics.clone()),
             metrics,
             wheel,
@@ -119,7 +123,7 @@ impl Worker {
     pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Record> {
         self.metrics.request_begins();
         Box::new(Record {
-            request_id: hex(self.dice()).into(),
+            request_id: hex(self.dice()),
             started: self.shared.clock.instant(),
             at: self.shared.clock.now(),
             method,
@@ -154,6 +158,11 @@ impl Worker {
         self.log.borrow_mut().line(record, duration);
     }
 
+    /// The time, as the `Date` of an answer says it.
+    pub(super) fn date(&self) -> Bytes {
+        self.date.borrow().clone()
+    }
+
     pub(super) fn ticks(&self) -> Ticks {
         Arc::clone(&self.ticks)
     }
@@ -169,6 +178,7 @@ impl Worker {
             self.ticks.store(u64::try_from(passed).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
             self.wheel.turn(now);
             if count % 10 == 0 {
+                *self.date.borrow_mut() = self.shared.clock.now().http_date().into();
                 self.places.each(|_, watch| watch.inspect());
                 self.pools.sweep(now);
                 self.log.borrow_mut().flush();
@@ -223,9 +233,15 @@ impl Worker {
 }
 
 /// 32 hexadecimal digits.
-fn hex(number: u128) -> String {
-    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
-    number.to_be_bytes().into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+fn hex(number: u128) -> Arc<str> {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        if let [high, low] = pair {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
+        }
+    }
+    std::str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// Starts the thread of one worker. It ends when it has been drained.

@@ -18,6 +18,7 @@ mod browser;
 mod clients;
 mod command_line;
 mod conformance;
+mod engines;
 mod faults;
 mod from_node;
 mod fuzz;

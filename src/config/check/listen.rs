@@ -7,7 +7,7 @@ use super::{Check, file, text};
 use crate::config::document::Document;
 use crate::config::document::listen::{Listener as Written, ListenerLimits as WrittenLimits, Tls};
 use crate::config::place::At;
-use crate::config::plan::{Certificate, Listener, ListenerLimits};
+use crate::config::plan::{Certificate, Engine, Listener, ListenerLimits};
 use crate::config::problem::Problem;
 use crate::ground::Secret;
 
@@ -55,7 +55,8 @@ fn one(written: &Written, check: &mut Check<'_>) -> Option<Listener> {
     let limits = limits(written.limits.as_ref(), check);
     let address = written.address.0.as_ref()?.value;
     let trusted_proxies = proxies.iter().map(|network| network.value).collect();
-    Some(Listener { address, certificates, trusted_proxies, limits })
+    let engine = written.engine.as_ref().map_or(Engine::Strict, |at| at.value);
+    Some(Listener { address, certificates, trusted_proxies, limits, engine })
 }
 
 fn limits(written: Option<&WrittenLimits>, check: &mut Check<'_>) -> ListenerLimits {

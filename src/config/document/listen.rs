@@ -20,7 +20,15 @@ section! {
         trusted_proxies: Option<OneOrMany<At<IpNet>>>,
         /// Bounds on what one client can take up. Each has a safe default.
         limits: Option<ListenerLimits>,
+        /// Who reads HTTP/1.1: `strict`, our own fast reading, or `compat`, hyper's for everything. Both let the same in.
+        /// Default: `strict`.
+        engine: Option<At<Engine>>,
     }
+}
+
+words! {
+    /// Who reads HTTP/1.1.
+    Engine ("an engine") { Strict = "strict", Compat = "compat" }
 }
 
 section! {

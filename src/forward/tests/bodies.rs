@@ -18,7 +18,7 @@ use crate::ground::{Body, BodyFault};
 fn a_body_of_unknown_length_is_sent_in_chunks_whatever_the_method() {
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::GET, Method::HEAD]
     {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::before(&[peer.address]);
             let (feeder, body) = feed();
@@ -32,7 +32,7 @@ fn a_body_of_unknown_length_is_sent_in_chunks_whatever_the_method() {
                 wire.say("HTTP/1.1 204 No Content\r\n\r\n").await;
                 wire
             };
-            let (sent, _wire) = join!(house.send(request(method, "/", body)), play);
+            let (sent, _wire) = join!(house.send(request(method.clone(), "/", body)), play);
             assert_eq!(sent.unwrap().bytes_in.get(), 4);
             assert_eq!(house.pools.count(), 1);
         });
@@ -47,7 +47,7 @@ fn a_body_of_known_length_is_sent_with_it_and_no_body_without_chunks() {
         (Method::GET, "", None),
         (Method::DELETE, "", None),
     ] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::before(&[peer.address]);
             let play = async {
@@ -60,7 +60,7 @@ fn a_body_of_known_length_is_sent_with_it_and_no_body_without_chunks() {
                 wire.say(OK).await;
                 wire
             };
-            let (sent, _wire) = join!(house.send(request(method, "/", Body::full(body))), play);
+            let (sent, _wire) = join!(house.send(request(method.clone(), "/", Body::full(body))), play);
             assert_eq!(read(sent.unwrap()).await, "ok");
             assert_eq!(house.pools.count(), 1);
         });
@@ -69,7 +69,7 @@ fn a_body_of_known_length_is_sent_with_it_and_no_body_without_chunks() {
 
 #[test]
 fn a_body_of_unknown_length_that_grows_too_large_is_refused_and_its_connection_closed() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House { max_body: Some(8), ..House::before(&[peer.address]) };
         let (feeder, body) = feed();
@@ -92,7 +92,7 @@ fn a_body_of_unknown_length_that_grows_too_large_is_refused_and_its_connection_c
 #[test]
 fn a_body_as_large_as_is_allowed_passes() {
     for max_body in [Some(8), None] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House { max_body, ..House::before(&[peer.address]) };
             let (feeder, body) = feed();
@@ -114,7 +114,7 @@ fn a_body_as_large_as_is_allowed_passes() {
 
 #[test]
 fn a_body_that_stalls_at_the_client_is_the_clients_fault() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let (feeder, body) = feed();
@@ -133,7 +133,7 @@ fn a_body_that_stalls_at_the_client_is_the_clients_fault() {
 
 #[test]
 fn trailers_of_a_request_are_dropped_and_its_connection_is_kept() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let (feeder, body) = feed();
@@ -158,7 +158,7 @@ fn trailers_of_a_request_are_dropped_and_its_connection_is_kept() {
 
 #[test]
 fn pieces_stream_through_both_ways_without_waiting_for_the_next() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let (feeder, body) = feed();
@@ -190,7 +190,7 @@ fn pieces_stream_through_both_ways_without_waiting_for_the_next() {
 fn eight_megabytes_pass_both_ways_unchanged() {
     const SIZE: usize = 8 * 1024 * 1024;
     let bytes: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let play = async {
@@ -231,7 +231,7 @@ const BOUND: usize = 32 * 1024 * 1024;
 
 #[test]
 fn a_server_that_does_not_read_holds_up_the_client() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let asked = Rc::new(Cell::new(0));
@@ -259,7 +259,7 @@ fn a_server_that_does_not_read_holds_up_the_client() {
 
 #[test]
 fn a_client_that_does_not_read_holds_up_the_server() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let begin = "HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n";
@@ -292,7 +292,7 @@ fn a_client_that_does_not_read_holds_up_the_server() {
 
 #[test]
 fn an_answer_before_the_end_of_a_large_request_reaches_the_client_though_the_server_closes() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let body = Body::boxed(Endless(Rc::default()));

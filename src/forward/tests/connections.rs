@@ -7,7 +7,10 @@ use http::Method;
 use hyper::client::conn::http1;
 use tokio::join;
 
-use super::house::{Closed, House, IDLE_TIMEOUT, OK, Peer, RESPONSE_TIMEOUT, feed, get, piece, read, request, run};
+use super::house::{
+    Closed, House, IDLE_TIMEOUT, OK, Peer, RESPONSE_TIMEOUT, STREAMED, feed, get, piece, read, request, run, run_with,
+};
+use crate::forward::Engine;
 use crate::forward::connection::Connection;
 use crate::gate::Refusal;
 use crate::ground::Body;
@@ -15,7 +18,7 @@ use crate::ground::wheel::TICK;
 
 #[test]
 fn requests_one_after_the_other_use_one_connection() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let mut wire = house.kept(&peer).await;
@@ -33,10 +36,10 @@ fn requests_one_after_the_other_use_one_connection() {
 #[test]
 fn requests_at_the_same_time_use_two_connections_and_no_more_than_keepalive_are_kept() {
     for (keepalive, kept) in [(8, 2), (2, 2), (1, 1), (0, 0)] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::with(&[peer.address], |settings| settings.keepalive = keepalive);
-            let play = async { (peer.answer(OK).await, peer.answer(OK).await) };
+            let play = async { (peer.answer(STREAMED).await, peer.answer(STREAMED).await) };
             let (one, two, _wires) = join!(house.send(get("/")), house.send(get("/")), play);
             assert_eq!(house.in_flight(), [2]);
             read(one.unwrap()).await;
@@ -50,12 +53,12 @@ fn requests_at_the_same_time_use_two_connections_and_no_more_than_keepalive_are_
 #[test]
 fn a_connection_that_was_closed_while_idle_is_replaced_for_any_method() {
     for method in [Method::GET, Method::POST, Method::DELETE] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::before(&[peer.address]);
             drop(house.kept(&peer).await);
             house.until_none_is_kept().await;
-            let (answer, _wire) = house.first(&peer, request(method, "/", Body::full("body")), OK).await;
+            let (answer, _wire) = house.first(&peer, request(method.clone(), "/", Body::full("body")), OK).await;
             assert_eq!(answer.retries, 0);
         });
     }
@@ -63,7 +66,7 @@ fn a_connection_that_was_closed_while_idle_is_replaced_for_any_method() {
 
 #[test]
 fn a_server_that_never_reads_what_it_has_answered_is_left_after_a_while() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let (feeder, body) = feed();
@@ -81,13 +84,13 @@ fn a_server_that_never_reads_what_it_has_answered_is_left_after_a_while() {
 
 #[test]
 fn a_connection_that_is_not_ready_yet_is_not_thrown_away() {
-    run(async {
+    run_with(&[Engine::Compat], async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let mut wire = house.kept(&peer).await;
         // One over which nothing has been driven yet: its task runs only when this one waits.
         let (near, _far) = tokio::io::duplex(1024);
-        let busy = Connection::over(near, &http1::Builder::new()).await.unwrap();
+        let busy = Connection::compat(near, &http1::Builder::new()).await.unwrap();
         assert!(!busy.is_ready());
         house.pools.give_back(&house.upstream.servers[0], busy, 8, IDLE_TIMEOUT);
         house.again(&mut wire, get("/")).await;
@@ -97,7 +100,7 @@ fn a_connection_that_is_not_ready_yet_is_not_thrown_away() {
 
 #[test]
 fn no_answer_in_time_is_a_timeout_and_closes_the_connection() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let play = async {
@@ -120,7 +123,7 @@ fn no_answer_in_time_is_a_timeout_and_closes_the_connection() {
 
 #[test]
 fn an_answer_at_the_last_moment_is_in_time_and_its_time_is_told() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let play = async {
@@ -138,7 +141,7 @@ fn an_answer_at_the_last_moment_is_in_time_and_its_time_is_told() {
 
 #[test]
 fn a_body_that_moves_keeps_the_timeout_away_until_it_stops() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let (feeder, body) = feed();
@@ -172,7 +175,7 @@ fn a_body_that_moves_keeps_the_timeout_away_until_it_stops() {
 #[test]
 fn a_connection_answered_before_its_request_ended_is_not_used_again() {
     for answer in [OK, "HTTP/1.1 413 Too Much\r\ncontent-length: 0\r\n\r\n"] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::before(&[peer.address]);
             let (feeder, body) = feed();
@@ -194,7 +197,7 @@ fn a_connection_whose_server_says_close_is_not_used_again() {
         "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n",
         "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
     ] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::before(&[peer.address]);
             let (first, wire) = house.first(&peer, get("/"), answer).await;
@@ -208,7 +211,7 @@ fn a_connection_whose_server_says_close_is_not_used_again() {
 
 #[test]
 fn bytes_after_the_end_of_an_answer_are_never_the_next_one() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let (first, wire) =
@@ -222,7 +225,7 @@ fn bytes_after_the_end_of_an_answer_are_never_the_next_one() {
 
 #[test]
 fn an_answer_nobody_reads_on_closes_its_connection() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let begun = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun";
@@ -237,7 +240,7 @@ fn an_answer_nobody_reads_on_closes_its_connection() {
 
 #[test]
 fn a_connection_that_was_idle_for_too_long_is_closed() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let wire = house.kept(&peer).await;
@@ -252,12 +255,12 @@ fn a_connection_that_was_idle_for_too_long_is_closed() {
 
 #[test]
 fn a_connection_is_kept_for_as_long_as_the_route_says_that_used_it_last() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let mut house = House::before(&[peer.address]);
-        let (patient, _one) = house.first(&peer, get("/"), OK).await;
+        let (patient, _one) = house.first(&peer, get("/"), STREAMED).await;
         house.timeouts.idle = Duration::from_secs(5);
-        let (hasty, _other) = house.first(&peer, get("/"), OK).await;
+        let (hasty, _other) = house.first(&peer, get("/"), STREAMED).await;
         read(hasty).await;
         read(patient).await;
         for (passed, kept) in [(4, 2), (1, 1), (54, 1), (1, 0)] {
@@ -270,7 +273,7 @@ fn a_connection_is_kept_for_as_long_as_the_route_says_that_used_it_last() {
 
 #[test]
 fn a_kept_connection_is_used_though_new_ones_would_be_refused() {
-    run(async {
+    run(async || {
         let (peer, closed) = (Peer::listen().await, Closed::new());
         let house = House::before(&[peer.address, closed.address]);
         let mut wire = house.kept(&peer).await;

@@ -44,7 +44,7 @@ async fn serve(mut wire: Wire, drops: Drops, ledger: Ledger, mut chance: fastran
 }
 
 fn check(drops: Drops, seed: u64) {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let ledger = Ledger::default();

@@ -1,6 +1,6 @@
 //! A gateway's worker with a clock that is turned by hand, and servers that do what they are told.
 
-use std::future::Future;
+use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,19 +22,35 @@ use crate::forward::identity::IdentitySigner;
 use crate::forward::pool::Pools;
 use crate::forward::rewrite::Facts;
 use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Timeouts, Upstream, UpstreamSettings};
-use crate::forward::{Answer, Outgoing, send};
+use crate::forward::{Answer, Engine, Outgoing, send};
 use crate::gate::{Caller, Permit, Refusal};
 use crate::ground::{Body, BodyFault, Clock, ManualClock, Time, Wheel};
 
 pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// An answer that is known to be over when its body has been read.
+pub const STREAMED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Runs a test as a worker runs: everything on one thread. A test that hangs fails.
-pub fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let bounded = async { tokio::time::timeout(Duration::from_secs(60), test).await.expect("the test hangs") };
-    tokio::task::LocalSet::new().block_on(&runtime, bounded);
+thread_local! {
+    static ENGINE: Cell<Engine> = const { Cell::new(Engine::Strict) };
+}
+
+/// Runs a test as a worker runs: everything on one thread, once with each engine. A test that hangs fails.
+pub fn run(test: impl AsyncFn()) {
+    run_with(&[Engine::Strict, Engine::Compat], test);
+}
+
+/// The same, with these engines.
+pub fn run_with(engines: &[Engine], test: impl AsyncFn()) {
+    for engine in engines {
+        ENGINE.set(*engine);
+        // Said where a test fails.
+        eprintln!("with {engine:?}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let bounded = async { tokio::time::timeout(Duration::from_secs(60), test()).await.expect("the test hangs") };
+        tokio::task::LocalSet::new().block_on(&runtime, bounded);
+    }
 }
 
 /// One worker and one upstream.
@@ -93,7 +109,8 @@ impl House {
         let target = request.uri().to_string();
         let (parts, body) = request.into_parts();
         let (max_body, timeouts, websocket) = (self.max_body, self.timeouts, self.websocket);
-        let outgoing = Outgoing { facts, target, parts, body, max_body, timeouts, websocket };
+        let engine = ENGINE.get();
+        let outgoing = Outgoing { facts, target, parts, body, max_body, timeouts, websocket, engine };
         send(&self.upstream, &self.pools, outgoing).await
     }
 

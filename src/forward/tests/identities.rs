@@ -55,7 +55,7 @@ async fn told(mode: IdentityMode, caller: Caller) -> Vec<String> {
 
 #[test]
 fn an_upstream_is_told_who_calls_in_the_way_it_wants() {
-    run(async {
+    run(async || {
         let lines = ["subject: alice", "client: web", "scope: read", "roles: clerk", "issuer: corp"]
             .map(|it| format!("x-auth-{it}"));
         assert_eq!(told(IdentityMode::Headers, alice()).await, lines);
@@ -69,7 +69,7 @@ fn an_upstream_is_told_who_calls_in_the_way_it_wants() {
 
 #[test]
 fn a_request_whose_caller_cannot_be_vouched_for_is_not_sent() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         for signer in [None, Some(Signer(false))] {
             let refusal = house(&peer, IdentityMode::Signed, alice(), signer).send(get("/")).await.err().unwrap();
@@ -81,7 +81,7 @@ fn a_request_whose_caller_cannot_be_vouched_for_is_not_sent() {
 
 #[test]
 fn echo_shows_what_an_upstream_would_get_and_no_credential() {
-    run(async {
+    run(async || {
         let mut headers = http::HeaderMap::new();
         for (name, value) in [
             ("accept", "text/html"),
@@ -113,7 +113,7 @@ fn echo_shows_what_an_upstream_would_get_and_no_credential() {
 
 #[test]
 fn a_fixed_answer_is_what_the_file_says() {
-    run(async {
+    run(async || {
         let line = (HeaderName::from_static("x-own"), HeaderValue::from_static("1"));
         let fixed = FixedAnswer::new(StatusCode::OK, vec![line], "hello".into()).unwrap();
         for _ in 0..2 {

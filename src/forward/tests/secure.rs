@@ -62,7 +62,7 @@ async fn again(stream: &mut TlsStream<TcpStream>) {
 
 #[test]
 fn a_server_with_a_certificate_that_is_trusted_is_asked_by_http_1() {
-    run(async {
+    run(async || {
         let (peer, certified) = (Peer::listen().await, certificate("orders.internal"));
         let house = House::before(&[peer.address]);
         let settings = over_tls(&house.upstream.settings, &certified.cert.pem(), "orders.internal");
@@ -84,7 +84,7 @@ fn a_server_with_a_certificate_that_is_trusted_is_asked_by_http_1() {
 fn a_server_that_cannot_prove_who_it_is_is_sent_nothing() {
     let (good, other) = (certificate("orders.internal"), certificate("orders.internal"));
     for (trusted, expected) in [(&other, "orders.internal"), (&good, "bills.internal"), (&good, "127.0.0.1")] {
-        run(async {
+        run(async || {
             let peer = Peer::listen().await;
             let house = House::before(&[peer.address]);
             let settings = over_tls(&house.upstream.settings, &trusted.cert.pem(), expected);

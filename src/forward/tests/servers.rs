@@ -22,7 +22,7 @@ fn now(house: &House) -> u64 {
 
 #[test]
 fn round_robin_alternates() {
-    run(async {
+    run(async || {
         let (one, two) = (Peer::listen().await, Peer::listen().await);
         let house = House::before(&[one.address, two.address]);
         for _ in 0..2 {
@@ -46,7 +46,7 @@ fn every_server_is_tried_in_turn() {
 
 #[test]
 fn least_request_prefers_the_server_that_answers_the_fewest() {
-    run(async {
+    run(async || {
         let (one, two) = (Peer::listen().await, Peer::listen().await);
         let house = House::with(&[one.address, two.address], |settings| settings.balance = Balance::LeastRequest);
         let (busy, _wire) = house.first(&one, get("/"), "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await;
@@ -68,7 +68,7 @@ fn least_request_prefers_the_server_that_answers_the_fewest() {
 
 #[test]
 fn the_next_server_answers_when_one_refuses_and_gets_the_body() {
-    run(async {
+    run(async || {
         let (closed, peer) = (Closed::new(), Peer::listen().await);
         let house = House::before(&[closed.address, peer.address]);
         let play = async {
@@ -89,7 +89,7 @@ fn the_next_server_answers_when_one_refuses_and_gets_the_body() {
 #[test]
 fn a_server_that_refused_is_tried_last_for_a_while() {
     for balance in [Balance::RoundRobin, Balance::LeastRequest] {
-        run(async {
+        run(async || {
             let (closed, peer) = (Closed::new(), Peer::listen().await);
             let house = House::with(&[closed.address, peer.address], |settings| settings.balance = balance);
             let (_answer, _wire) = house.first(&peer, get("/"), OK).await;
@@ -105,7 +105,7 @@ fn a_server_that_refused_is_tried_last_for_a_while() {
 
 #[test]
 fn a_shunned_server_is_tried_when_no_other_is_left_and_forgiven_when_it_answers() {
-    run(async {
+    run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         house.upstream.servers[0].shunned_until.store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
@@ -117,7 +117,7 @@ fn a_shunned_server_is_tried_when_no_other_is_left_and_forgiven_when_it_answers(
 
 #[test]
 fn an_upstream_whose_servers_all_refuse_is_unreachable() {
-    run(async {
+    run(async || {
         let (one, two) = (Closed::new(), Closed::new());
         let house = House::before(&[one.address, two.address]);
         match house.send(get("/")).await.err().unwrap() {
@@ -137,7 +137,7 @@ fn an_upstream_whose_servers_all_refuse_is_unreachable() {
 
 #[test]
 fn hundreds_of_servers_may_refuse() {
-    run(async {
+    run(async || {
         let closed = Closed::new();
         let house = House::before(&vec![closed.address; 300]);
         assert!(matches!(house.send(get("/")).await, Err(Refusal::UpstreamUnreachable { .. })));
@@ -147,7 +147,7 @@ fn hundreds_of_servers_may_refuse() {
 #[test]
 fn a_server_hears_its_own_name_when_it_is_to() {
     for (mode, own) in [(HostMode::Original, false), (HostMode::Server, true)] {
-        run(async {
+        run(async || {
             // Also after another server had been tried first.
             let (closed, peer) = (Closed::new(), Peer::listen().await);
             let house = House::with(&[closed.address, peer.address], |settings| settings.host = mode);
@@ -169,7 +169,7 @@ fn a_server_hears_its_own_name_when_it_is_to() {
 
 #[test]
 fn a_server_that_stays_over_a_reload_keeps_its_state_and_its_connections() {
-    run(async {
+    run(async || {
         let (peer, closed) = (Peer::listen().await, Closed::new());
         let mut house = House::before(&[peer.address]);
         let mut wire = house.kept(&peer).await;

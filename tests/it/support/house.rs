@@ -93,10 +93,18 @@ impl Plot {
 
     /// Starts the gateway with this whole file.
     pub fn start(self, yaml: &str) -> House {
-        let file = self.write("gateway.yaml", yaml);
+        let file = self.write("gateway.yaml", with_engine(yaml, self.port));
         let (child, out, events) = launch(&file);
         House { child, folder: self.folder, port: self.port, admin: self.admin, out, events }
     }
+}
+
+/// The file with the engine that `PORTCULLIS_ENGINE` names, so that all tests can be run with either.
+#[allow(clippy::disallowed_methods, reason = "which engine is tested is for whoever runs the tests to say")]
+fn with_engine(yaml: &str, port: u16) -> String {
+    let Ok(engine) = std::env::var("PORTCULLIS_ENGINE") else { return yaml.to_owned() };
+    let address = format!("address: \"127.0.0.1:{port}\"");
+    yaml.replacen(&address, &format!("{address}, engine: {engine}"), 1)
 }
 
 fn launch(file: &Path) -> (Child, Arc<Lines>, Arc<Lines>) {
@@ -181,7 +189,7 @@ impl House {
     }
 
     pub fn rewrite(&self, yaml: &str) {
-        std::fs::write(self.path("gateway.yaml"), yaml).unwrap();
+        std::fs::write(self.path("gateway.yaml"), with_engine(yaml, self.port)).unwrap();
     }
 
     /// The access-log line of the request that was answered with this id; waits for it.

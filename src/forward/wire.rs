@@ -1,0 +1,181 @@
+//! HTTP/1.1 to one server, read and written by ourselves: one exchange after the other, in the task of whoever asks.
+//!
+//! hyper's client has a task, two channels and a state machine for each connection; this has none of them, because a
+//! connection here belongs to one request at a time. What a server may say is what hyper lets it say: both read heads with
+//! httparse.
+
+mod receiving;
+mod sending;
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response};
+use tokio::io::{AsyncRead, ReadBuf};
+
+pub(super) use self::receiving::Receiving;
+use self::sending::Sending;
+use crate::dial::connect::Stream;
+use crate::ground::{Body, BodyFault};
+
+/// Largest head of an answer. Its fields are at most hyper's 100.
+const MOST_HEAD_BYTES: usize = 64 * 1024;
+/// Read at once of a head, and of a body.
+const HEAD_PIECE: usize = 4 * 1024;
+const BODY_PIECE: usize = 64 * 1024;
+
+/// A connection that carries one request at a time.
+pub struct Wire {
+    stream: Stream,
+    /// What has come and has not been taken.
+    read: BytesMut,
+    sending: Sending,
+    receiving: Receiving,
+    /// Whether the server means to go on after this answer.
+    keep_alive: bool,
+    /// A byte has come since the request began.
+    heard: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum WireFault {
+    /// Nothing was sent of a request without a body.
+    Unsent,
+    /// The connection ended without one byte of an answer.
+    Closed(String),
+    /// It ended within the head of the answer.
+    BrokeOff(String),
+    /// What came is no head of an answer.
+    Unreadable(&'static str),
+    /// The request's own body broke off.
+    Body,
+}
+
+impl Wire {
+    pub(super) fn over(stream: Stream) -> Box<Self> {
+        let (sending, receiving) = (Sending::default(), Receiving::Ended);
+        Box::new(Self { stream, read: BytesMut::new(), sending, receiving, keep_alive: true, heard: false })
+    }
+
+    /// Sends a request and waits for the head of the answer. Parts of the body may still be on their way by then;
+    /// `poll_body` moves them on.
+    pub(super) async fn exchange(&mut self, parts: &Parts, body: Body) -> Result<Response<()>, WireFault> {
+        self.heard = false;
+        self.receiving = Receiving::Head;
+        self.sending.begin(parts, body);
+        let head = parts.method == Method::HEAD;
+        std::future::poll_fn(|cx| self.poll_head(head, cx)).await
+    }
+
+    fn poll_head(&mut self, head: bool, cx: &mut Context<'_>) -> Poll<Result<Response<()>, WireFault>> {
+        match self.sending.poll(&mut self.stream, cx) {
+            Ok(()) => {}
+            Err(sending::Fault::Body) => return Poll::Ready(Err(WireFault::Body)),
+            Err(sending::Fault::Unsent) => return Poll::Ready(Err(WireFault::Unsent)),
+        }
+        loop {
+            match receiving::head(&mut self.read, head) {
+                Ok(Some(answer)) => {
+                    self.receiving = answer.body;
+                    self.keep_alive = answer.keep_alive;
+                    return Poll::Ready(Ok(answer.response));
+                }
+                Ok(None) if self.read.len() > MOST_HEAD_BYTES => {
+                    return Poll::Ready(Err(WireFault::Unreadable("it is too long")));
+                }
+                Ok(None) => {}
+                Err(fault) => return Poll::Ready(Err(WireFault::Unreadable(fault))),
+            }
+            let count = match self.poll_more(HEAD_PIECE, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(count)) => count,
+                Poll::Ready(Err(fault)) => return Poll::Ready(Err(self.ended(fault.to_string()))),
+            };
+            if count == 0 {
+                return Poll::Ready(Err(self.ended("the connection was closed".to_owned())));
+            }
+            self.heard = true;
+        }
+    }
+
+    fn ended(&self, cause: String) -> WireFault {
+        if self.heard { WireFault::BrokeOff(cause) } else { WireFault::Closed(self.sending.fault().unwrap_or(cause)) }
+    }
+
+    /// Reads what is there; 0 at the end.
+    fn poll_more(&mut self, piece: usize, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        self.read.reserve(piece);
+        tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read)
+    }
+
+    /// The next piece of the answer's body. What is left of the request's goes on meanwhile.
+    pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
+        if self.sending.poll(&mut self.stream, cx).is_err() {
+            return Poll::Ready(Some(Err(BodyFault::BrokeOff("the request's body broke off"))));
+        }
+        loop {
+            match self.receiving.take(&mut self.read) {
+                Ok(receiving::Taken::Piece(piece)) => return Poll::Ready(Some(Ok(piece))),
+                Ok(receiving::Taken::End) => return Poll::Ready(None),
+                Ok(receiving::Taken::More) => {}
+                Err(fault) => return Poll::Ready(Some(Err(BodyFault::BrokeOff(fault)))),
+            }
+            let piece = self.receiving.wanted(BODY_PIECE);
+            match self.poll_more(piece, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) if self.receiving.ends_with_the_connection() => self.receiving = Receiving::Ended,
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    return Poll::Ready(Some(Err(BodyFault::BrokeOff("the connection was closed within it"))));
+                }
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// The whole body of the answer, if it is here already.
+    pub(super) fn whole_body(&mut self) -> Option<Bytes> {
+        self.receiving.whole(&mut self.read)
+    }
+
+    pub(super) fn receiving(&self) -> &Receiving {
+        &self.receiving
+    }
+
+    /// Whether another request can go over it: both sides have said everything, and the server means to go on.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.keep_alive && self.read.is_empty() && self.receiving.is_over() && self.sending.is_over()
+    }
+
+    /// Whether an idle connection has ended: its server has nothing to say between two requests.
+    pub(super) fn is_closed(&mut self) -> bool {
+        // Nobody is to be woken: whoever takes the connection next polls it again.
+        let mut cx = Context::from_waker(Waker::noop());
+        if self.stream.poll_read_ready(&mut cx).is_pending() {
+            return false;
+        }
+        // Over TLS, what has come may be nothing but news of the protocol.
+        let mut byte = [0; 1];
+        Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_ready()
+    }
+
+    /// Sends what is left of the request.
+    pub(super) async fn finish(&mut self) {
+        let Self { sending, stream, .. } = self;
+        std::future::poll_fn(|cx| match sending.poll(stream, cx) {
+            Ok(()) if !sending.is_over() => Poll::Pending,
+            Ok(()) | Err(_) => Poll::Ready(()),
+        })
+        .await;
+    }
+}
+
+/// Whether a word stands in the `Connection` header.
+fn says(headers: &HeaderMap, word: &[u8]) -> bool {
+    let lines = headers.get_all(http::header::CONNECTION).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|own| own.trim_ascii().eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,191 @@
+//! A request on its way out.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use http::Method;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::request::Parts;
+use http_body::Body as _;
+use tokio::io::AsyncWrite;
+
+use crate::dial::connect::Stream;
+use crate::ground::Body;
+
+/// As much waits to be written before more is taken of a body.
+const ENOUGH: usize = 64 * 1024;
+
+/// What is still to be sent.
+#[derive(Default)]
+pub(super) struct Sending {
+    out: BytesMut,
+    body: Option<Body>,
+    framing: Framing,
+    /// A byte of this request has been taken by the system.
+    begun: bool,
+    /// The server takes nothing more. It may have answered before that.
+    failed: Option<String>,
+}
+
+/// How the end of the body is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Framing {
+    /// Bytes to come.
+    #[default]
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// Why sending cannot go on.
+pub(super) enum Fault {
+    /// The server has not seen one byte of a request without a body.
+    Unsent,
+    /// The body broke off, or is not as long as it says.
+    Body,
+}
+
+impl Sending {
+    /// Writes the head. The body's framing is what the head says; where it says nothing, its length is known.
+    pub(super) fn begin(&mut self, parts: &Parts, body: Body) {
+        self.out.clear();
+        (self.begun, self.failed) = (false, None);
+        let headers = &parts.headers;
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let known = body.size_hint().exact();
+        self.framing = match (headers.contains_key(TRANSFER_ENCODING), length) {
+            (true, _) => Framing::Chunked,
+            (false, Some(length)) => Framing::Length(length),
+            (false, None) => known.filter(|known| *known > 0).map_or(Framing::None, Framing::Length),
+        };
+        let out = &mut self.out;
+        out.reserve(1024);
+        out.put_slice(parts.method.as_str().as_bytes());
+        out.put_u8(b' ');
+        out.put_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        out.put_slice(b" HTTP/1.1\r\n");
+        for (name, value) in headers {
+            out.put_slice(name.as_str().as_bytes());
+            out.put_slice(b": ");
+            out.put_slice(value.as_bytes());
+            out.put_slice(b"\r\n");
+        }
+        // A body of no bytes is told as well where one is to be expected (RFC 9110 section 8.6).
+        let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+        match (self.framing, length) {
+            (Framing::Length(known), None) => {
+                out.put_slice(b"content-length: ");
+                out.put_slice(itoa::Buffer::new().format(known).as_bytes());
+                out.put_slice(b"\r\n");
+            }
+            (Framing::None, None) if expected => out.put_slice(b"content-length: 0\r\n"),
+            (Framing::None | Framing::Length(_) | Framing::Chunked, _) => {}
+        }
+        out.put_slice(b"\r\n");
+        let bodiless = matches!(self.framing, Framing::None | Framing::Length(0)) && body.is_end_stream();
+        self.body = (!bodiless).then_some(body);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.body.is_none() && self.out.is_empty() && self.failed.is_none()
+    }
+
+    /// Why the server took nothing more.
+    pub(super) fn fault(&self) -> Option<String> {
+        self.failed.clone()
+    }
+
+    /// Sends what can be sent now. A server that takes nothing more is no fault as long as it may have answered.
+    pub(super) fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        loop {
+            let more = self.fill(cx)?;
+            if self.out.is_empty() {
+                return Ok(());
+            }
+            match self.write(stream, cx) {
+                Poll::Ready(Ok(())) if more => {}
+                Poll::Ready(Ok(())) | Poll::Pending => return Ok(()),
+                Poll::Ready(Err(_)) if !self.begun && self.is_whole() => return Err(Fault::Unsent),
+                Poll::Ready(Err(fault)) => {
+                    self.failed = Some(fault.to_string());
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// There is no body of which something could be lost.
+    fn is_whole(&self) -> bool {
+        self.body.is_none() && matches!(self.framing, Framing::None | Framing::Length(0))
+    }
+
+    /// Takes of the body what is there, up to `ENOUGH`; whether there may be more.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        while self.out.len() < ENOUGH {
+            let Some(body) = &mut self.body else { return Ok(false) };
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.frame(data)?;
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => return Err(Fault::Body),
+                Poll::Ready(None) => {
+                    self.body = None;
+                    return self.end().map(|()| false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn frame(&mut self, data: Bytes) -> Result<(), Fault> {
+        match &mut self.framing {
+            _ if data.is_empty() => {}
+            Framing::None => return Err(Fault::Body),
+            Framing::Length(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(Fault::Body)?;
+                self.out.put_slice(&data);
+            }
+            Framing::Chunked => {
+                self.out.put_slice(format!("{:X}\r\n", data.len()).as_bytes());
+                self.out.put_slice(&data);
+                self.out.put_slice(b"\r\n");
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        match self.framing {
+            Framing::None | Framing::Length(0) => Ok(()),
+            Framing::Length(_) => Err(Fault::Body),
+            Framing::Chunked => {
+                self.out.put_slice(b"0\r\n\r\n");
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, &self.out) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => {
+                    self.begun = true;
+                    self.out.advance(count);
+                }
+                Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+            }
+        }
+        // Over TLS, bytes that were taken may still wait here.
+        Pin::new(stream).poll_flush(cx)
+    }
+}
