@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::good::{Good, exchange};
 use crate::report::Report;
@@ -15,6 +15,9 @@ use crate::support::{folder, free_port, gateway, nginx, token};
 /// How long the issuer takes for an answer.
 const SLOW: Duration = Duration::from_secs(2);
 const FIRST_USES: usize = 200;
+/// New tokens of the slow issuer, while others are watched.
+const PER_SECOND: u32 = 100;
+const TIME: Duration = Duration::from_secs(10);
 
 pub fn run() -> Report {
     let folder = folder();
@@ -29,8 +32,6 @@ pub fn run() -> Report {
     let good = format!("GET /good HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}", token(port));
     let mut report = Report::default();
 
-    let before = Good::for_a_while(port, &good, Duration::from_secs(10));
-    let during = Good::begin(port, &good);
     // The same token from everywhere at once, and then as many different ones.
     let same = at_once(|_| "the-same".to_owned(), port);
     report.at_most("calls for one token that 200 bring at once", asked.swap(0, Ordering::Relaxed) as f64, 1.0);
@@ -39,7 +40,23 @@ pub fn run() -> Report {
     let others = FIRST_USES - count(&different, 200) - count(&different, 503);
     report.at_most("of 200 different ones, neither let in nor 503", others as f64, 0.0);
     report.note("of 200 different ones, 503", count(&different, 503));
+
+    // New tokens at a steady pace, more than the slow issuer can say anything about.
+    let before = Good::for_a_while(port, &good, TIME);
+    let during = Good::begin(port, &good);
+    let (start, mut asking) = (Instant::now(), Vec::new());
+    for turn in 0.. {
+        let due = Duration::from_secs(1) / PER_SECOND * turn;
+        if due >= TIME {
+            break;
+        }
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        asking.push(std::thread::spawn(move || ask(port, &format!("steady-{turn}"))));
+    }
     let during = during.end();
+    for one in asking {
+        one.join().expect("it does not panic");
+    }
     report.at_most("p99 of the other issuer's callers", during.percentile(0.99) / before.percentile(0.99), 1.2);
     report.at_most("median of the other issuer's callers", during.percentile(0.5) / before.percentile(0.5), 1.2);
     report.at_most("their errors", during.errors as f64, 0.0);
@@ -52,16 +69,19 @@ fn count(answers: &[Option<u16>], status: u16) -> usize {
 }
 
 fn at_once(token: impl Fn(usize) -> String, port: u16) -> Vec<Option<u16>> {
-    let ask = |number: usize| {
-        let token = token(number);
-        std::thread::spawn(move || {
-            let request = format!("GET /slow HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
-            let mut kept: Option<TcpStream> = None;
-            exchange(port, &mut kept, &request)
+    let all: Vec<_> = (0..FIRST_USES)
+        .map(|number| {
+            let token = token(number);
+            std::thread::spawn(move || ask(port, &token))
         })
-    };
-    let all: Vec<_> = (0..FIRST_USES).map(ask).collect();
+        .collect();
     all.into_iter().map(|one| one.join().expect("it does not panic")).collect()
+}
+
+fn ask(port: u16, token: &str) -> Option<u16> {
+    let request = format!("GET /slow HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let mut kept: Option<TcpStream> = None;
+    exchange(port, &mut kept, &request)
 }
 
 /// Says of each token that it is good, slowly; and how often it was asked.

@@ -21,6 +21,13 @@ pub fn run() -> Report {
     let token = token(port);
     let url = format!("http://127.0.0.1:{port}/good");
     let mut report = Report::default();
+    let peer_port = free_port();
+    let peer = nginx("peer", folder.path(), &beside(peer_port, behind), peer_port, Some(0));
+    let (theirs, url_of_peer) = ("not a token", format!("http://127.0.0.1:{peer_port}/good"));
+    let (best, flood) = (load(&url_of_peer, theirs, ENOUGH, 10), load(&url_of_peer, theirs, TOO_MANY, 20));
+    report.note("nginx: answers a second, times those at best", flood.rate / best.rate);
+    report.note("nginx: p99 while flooded, ms", flood.p99);
+    drop(peer);
 
     let best = load(&url, &token, ENOUGH, 10);
     let resident = ours.resident();
@@ -108,6 +115,17 @@ fn upstream(port: u16) -> String {
          events {{ worker_connections 30000; }}\n\
          http {{ access_log off; keepalive_requests 1000000;\n\
            server {{ listen 127.0.0.1:{port} backlog=16384; location / {{ return 200 hello; }} }} }}\n"
+    )
+}
+
+fn beside(port: u16, upstream: u16) -> String {
+    format!(
+        "daemon off; master_process off; pid nginx.pid; worker_rlimit_nofile 65536;\n\
+         events {{ worker_connections 30000; }}\n\
+         http {{ access_log off; keepalive_requests 1000000;\n\
+           upstream far {{ server 127.0.0.1:{upstream}; keepalive 256; }}\n\
+           server {{ listen 127.0.0.1:{port} backlog=16384;\n\
+             location / {{ proxy_pass http://far; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }} }}\n"
     )
 }
 

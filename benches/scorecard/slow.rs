@@ -30,7 +30,7 @@ enum Kind {
 pub fn run() -> Report {
     let folder = folder();
     let behind = free_port();
-    std::fs::write(folder.path().join("large"), vec![b'x'; 1 << 20]).expect("the temporary folder can be written");
+    std::fs::write(folder.path().join("large"), vec![b'x'; 16 << 20]).expect("the temporary folder can be written");
     let _upstream = nginx("upstream", folder.path(), &upstream(behind, folder.path()), behind, Some(1));
     let mut report = Report::default();
 
@@ -96,9 +96,15 @@ fn rehearse(server: &Running, port: u16, good: &str) -> Found {
 
 fn open(port: u16, kind: Kind) -> Slow {
     let start = Instant::now();
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port)).into();
+    let mut stream: TcpStream = loop {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        if kind == Kind::Reader {
+            // Before it connects, or the other side's system takes all of the answer.
+            socket.set_recv_buffer_size(4096).expect("it can be smaller");
+        }
+        match socket.connect(&address) {
+            Ok(()) => break socket.into(),
             Err(fault) => assert!(start.elapsed() < Duration::from_secs(10), "{fault}"),
         }
     };
@@ -108,9 +114,6 @@ fn open(port: u16, kind: Kind) -> Slow {
         Kind::Reader => "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n",
         Kind::Idle => "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n",
     };
-    if kind == Kind::Reader {
-        let _ = socket2::SockRef::from(&stream).set_recv_buffer_size(4096);
-    }
     stream.write_all(begin.as_bytes()).expect("it reads");
     stream.set_nonblocking(true).expect("a socket can be");
     Slow { stream, kind }

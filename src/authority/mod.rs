@@ -162,7 +162,7 @@ impl Authority {
         let registry = Registry::new(&settings, &kept);
         let ring = Ring::open(context, Arc::clone(&sealer), wanted(&settings, &registry)).await?;
         let (throttle, remembered) = (Throttle::new(clock.instant()), Remembered::new(&*random));
-        let desk = Arc::new(Desk::new(throttle, Hashing::new(context.control.clone()), remembered));
+        let desk = Arc::new(Desk::new(throttle, Hashing::new(), remembered));
         let authority = Self {
             metadata: metadata::document(&settings),
             pages: Pages::new(settings.issuer.path(), equipment.brand),

@@ -29,3 +29,4 @@ mod readme;
 mod reasons;
 mod systemd;
 mod tokens;
+mod wycheproof;

@@ -171,7 +171,7 @@ async fn g_08_a_secret_that_was_right_is_good_for_its_own_hash_alone() {
 
 #[tokio::test]
 async fn s34_3_when_too_many_wait_for_a_hash_the_rest_hear_it_at_once() {
-    let hashing = crate::authority::hashing::Hashing::new(Handle::current());
+    let hashing = crate::authority::hashing::Hashing::new();
     let (mut running, mut waiting) = (Vec::new(), Vec::new());
     let refused = loop {
         // Places to run in go first, then places to wait in.
