@@ -72,7 +72,7 @@ impl Found {
 
 fn rehearse(server: &Running, port: u16, good: &str) -> Found {
     let before = Good::for_a_while(port, good, Duration::from_secs(10));
-    let (start, descriptors) = (server.resident(), server.descriptors());
+    let start = server.resident();
     let kinds = [Kind::Head, Kind::Body, Kind::Reader, Kind::Idle];
     let mut all: Vec<Slow> = (0..EACH).flat_map(|_| kinds).map(|kind| open(port, kind)).collect();
     let peak = server.resident();
@@ -86,12 +86,23 @@ fn rehearse(server: &Running, port: u16, good: &str) -> Found {
         std::thread::sleep(Duration::from_secs(1).saturating_sub(turn.elapsed()));
     }
     let during = good.end();
-    // What the server still has open tells: a client that does not read never learns that its connection has ended.
-    let left = server.descriptors().saturating_sub(descriptors + EACH);
+    // The system tells: a client that does not read never learns that its connection has ended.
+    let left = established(port).saturating_sub(EACH + 1);
     let per_connection = peak.saturating_sub(start) as f64 / all.len() as f64;
     drop(all);
     std::thread::sleep(Duration::from_secs(30));
     Found { before, during, per_connection, left, afterwards: server.resident() as f64 / start as f64 }
+}
+
+/// Connections to a port that both ends keep open, as Linux counts them.
+fn established(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+    let ours = format!(":{port:04X}");
+    let is_ours = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&ours)) && words.nth(1) == Some("01")
+    };
+    table.lines().filter(is_ours).count()
 }
 
 fn open(port: u16, kind: Kind) -> Slow {
@@ -133,6 +144,8 @@ fn upstream(port: u16, folder: &std::path::Path) -> String {
          http {{ access_log off; keepalive_requests 1000000; client_max_body_size 100m;\n\
            server {{ listen 127.0.0.1:{port} backlog=16384;\n\
              location / {{ return 200 hello; }}\n\
+             # Read whole before it is answered.\n\
+             location = /up {{ proxy_pass http://127.0.0.1:{port}/; }}\n\
              location = /large {{ root {}; }} }} }}\n",
         folder.display()
     )

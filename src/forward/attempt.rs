@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use super::body::{Broken, Progress, Received, Return, Sent};
 use super::connection::{Connection, Engine, Speaker, Typed};
 use super::pool::Pools;
-use super::rewrite::{self, Facts, Told};
+use super::rewrite::{self, Facts, Said, Told};
 use super::upgrade::{self, Handshake};
 use super::upstream::{HostMode, IdentityMode, InFlight, Server, Timeouts, Upstream};
 use super::wire::{Wire, WireFault};
@@ -90,12 +90,18 @@ enum Outcome {
 
 impl Attempt<'_> {
     async fn run(self, mut request: Request<Body>, handshake: Option<Handshake>) -> Result<Answer, Refusal> {
-        self.rewrite(&mut request, handshake.is_some())?;
+        let mut said = self.rewrite(&mut request, handshake.is_some())?;
+        if self.engine == Engine::Compat {
+            said.put_into(request.headers_mut());
+        }
         let mut retries: u8 = 0;
         let mut cause = String::from("it has no server");
         for server in &self.upstream.order(|| self.pools.now_millis()) {
             if self.upstream.settings.host == HostMode::Server {
-                request.headers_mut().insert(HOST, server.host.clone());
+                said.host_is(&server.host);
+            }
+            if self.engine == Engine::Compat {
+                request.headers_mut().insert(HOST, said.host().clone());
             }
             let mut idle = self.pools.idle(server, self.engine);
             loop {
@@ -113,7 +119,7 @@ impl Attempt<'_> {
                 let reused = connection.reused;
                 let in_flight = InFlight::new(server);
                 let start = self.pools.clock().instant();
-                match self.exchange(&mut connection, request).await {
+                match self.exchange(&mut connection, request, &said).await {
                     Outcome::Answered(response) => {
                         let time = self.pools.clock().instant().saturating_duration_since(start);
                         let back = self.back(server, connection, in_flight);
@@ -139,7 +145,7 @@ impl Attempt<'_> {
     }
 
     /// All that is the same for every server of the upstream.
-    fn rewrite(&self, request: &mut Request<Body>, handshake: bool) -> Result<(), Refusal> {
+    fn rewrite(&self, request: &mut Request<Body>, handshake: bool) -> Result<Said, Refusal> {
         let settings = &self.upstream.settings;
         let statement = match (settings.identity, self.facts.permit.caller(), self.facts.signer) {
             (IdentityMode::Signed, Caller::Known(identity), Some(signer)) => {
@@ -147,7 +153,7 @@ impl Attempt<'_> {
             }
             (IdentityMode::Signed | IdentityMode::Headers | IdentityMode::None, _, _) => None,
         };
-        rewrite::request(request.headers_mut(), &self.facts, Some(Told { settings, statement }))?;
+        let said = rewrite::request(request.headers_mut(), &self.facts, Some(Told { settings, statement }))?;
         if handshake {
             upgrade::ask(request.headers_mut());
         }
@@ -155,7 +161,7 @@ impl Attempt<'_> {
             // Unless told, hyper leaves such a body out of GET and HEAD.
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        Ok(())
+        Ok(said)
     }
 
     /// Whether it may be sent once more if a kept connection turns out to be dead: only what may be repeated (RFC 9110
@@ -164,10 +170,10 @@ impl Attempt<'_> {
         reused && [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && self.progress.ended.get()
     }
 
-    async fn exchange(&self, connection: &mut Connection, request: Request<Body>) -> Outcome {
+    async fn exchange(&self, connection: &mut Connection, request: Request<Body>, said: &Said) -> Outcome {
         let reused = connection.reused;
         match &mut connection.speaker {
-            Speaker::Strict(wire) => self.over_wire(wire, request, reused).await,
+            Speaker::Strict(wire) => self.over_wire(wire, request, said, reused).await,
             Speaker::Compat(typed) => self.over_hyper(typed, request, reused).await,
         }
     }
@@ -187,10 +193,10 @@ impl Attempt<'_> {
         }
     }
 
-    async fn over_wire(&self, wire: &mut Wire, request: Request<Body>, reused: bool) -> Outcome {
+    async fn over_wire(&self, wire: &mut Wire, request: Request<Body>, said: &Said, reused: bool) -> Outcome {
         let repeatable = self.is_repeatable(request.method(), reused);
         let (parts, body) = request.into_parts();
-        let exchanged = self.in_time(std::pin::pin!(wire.exchange(&parts, body))).await;
+        let exchanged = self.in_time(std::pin::pin!(wire.exchange(&parts, said, body))).await;
         match exchanged {
             Err(refusal) => Outcome::Refused(refusal),
             Ok(Ok(response)) => Outcome::Answered(response.map(|()| Source::Strict)),

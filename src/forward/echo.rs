@@ -16,7 +16,7 @@ pub fn answer(
     mut headers: HeaderMap,
     facts: &Facts<'_>,
 ) -> Result<Response<Body>, Refusal> {
-    rewrite::request(&mut headers, facts, None)?;
+    rewrite::request(&mut headers, facts, None)?.put_into(&mut headers);
     let mut shown: Map<String, Value> = Map::new();
     for name in headers.keys() {
         let secret = *name == AUTHORIZATION || *name == COOKIE || name == "x-auth-token";

@@ -44,23 +44,55 @@ pub struct Told<'a> {
     pub statement: Option<HeaderValue>,
 }
 
-/// Rewrites a request's headers in place. `told` is `None` for `respond: echo`. `Host` is the client's: a server that is to
-/// hear its own name gets it when it has been chosen.
-pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
+/// What the gateway itself says to an upstream. None of its names is left in the headers that it goes with, but for `Via`,
+/// which grows.
+pub struct Said {
+    host: HeaderValue,
+    lines: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Said {
+    /// A server that is to hear its own name.
+    pub(super) fn host_is(&mut self, host: &HeaderValue) {
+        self.host.clone_from(host);
+    }
+
+    pub(super) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// All but `Host`, to be said after what passes of the client's.
+    pub(super) fn lines(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.lines
+    }
+
+    /// All of it in typed headers.
+    pub fn put_into(&self, headers: &mut HeaderMap) {
+        // Room for all: a map that grows step by step is hashed anew at each.
+        headers.reserve(self.lines.len().saturating_add(4));
+        headers.insert(HOST, self.host.clone());
+        for (name, value) in &self.lines {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Takes off a request's headers what must not pass, and gives what is said instead. `told` is `None` for `respond: echo`.
+/// `Host` is the client's.
+pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<Said, Refusal> {
     strip(headers, |name| match name.as_str() {
         "authorization" => !facts.forward_token,
         "traceparent" | "tracestate" => !facts.traced,
-        // It was met, or refused, on this side already.
-        "expect" => true,
+        // It was met, or refused, on this side already; and the host is said anew.
+        "expect" | "host" => true,
         _ => is_identity_name(name),
     });
-    // Room for all that is said below: a map that grows step by step is hashed anew at each.
-    headers.reserve(16);
     cookies::of_request(headers);
-    headers.insert(HOST, facts.authority.clone());
-    say_whence(headers, facts);
-    headers.insert(X_REQUEST_ID, value(Bytes::copy_from_slice(facts.request_id.as_bytes())));
-    say_who(headers, facts, told)
+    let mut lines = Vec::with_capacity(16);
+    say_whence(&mut lines, facts);
+    lines.push((X_REQUEST_ID, value(Bytes::copy_from_slice(facts.request_id.as_bytes()))));
+    say_who(&mut lines, facts, told)?;
+    Ok(Said { host: facts.authority.clone(), lines })
 }
 
 /// Takes off an answer's headers what belongs to the connection behind us.
@@ -123,7 +155,7 @@ fn is_hop(name: &HeaderName) -> bool {
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): one client, as the gateway knows it, and not the list it was sent.
-fn say_whence(headers: &mut HeaderMap, facts: &Facts<'_>) {
+fn say_whence(lines: &mut Vec<(HeaderName, HeaderValue)>, facts: &Facts<'_>) {
     let protocol = if facts.secure { "https" } else { "http" };
     let host = facts.authority.to_str().unwrap_or(facts.host);
     let (open, close) = if facts.client.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
@@ -139,27 +171,29 @@ fn say_whence(headers: &mut HeaderMap, facts: &Facts<'_>) {
     }
     // The address stands in it already.
     let forwarded = Bytes::from(forwarded);
-    headers.insert(X_FORWARDED_FOR, value(forwarded.slice(client)));
-    headers.insert(FORWARDED, value(forwarded));
-    headers.insert(X_FORWARDED_HOST, facts.authority.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(protocol));
+    lines.push((X_FORWARDED_FOR, value(forwarded.slice(client))));
+    lines.push((FORWARDED, value(forwarded)));
+    lines.push((X_FORWARDED_HOST, facts.authority.clone()));
+    lines.push((X_FORWARDED_PROTO, HeaderValue::from_static(protocol)));
     let via = if facts.version == Version::HTTP_2 { "2.0 portcullis" } else { "1.1 portcullis" };
-    headers.append(VIA, HeaderValue::from_static(via));
+    lines.push((VIA, HeaderValue::from_static(via)));
 }
 
-fn say_who(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
+fn say_who(
+    lines: &mut Vec<(HeaderName, HeaderValue)>,
+    facts: &Facts<'_>,
+    told: Option<Told<'_>>,
+) -> Result<(), Refusal> {
     let Caller::Known(identity) = facts.permit.caller() else { return Ok(()) };
     match told.as_ref().map_or(IdentityMode::Headers, |told| told.settings.identity) {
         IdentityMode::None => {}
         IdentityMode::Headers => {
-            for (name, value) in &identity.block {
-                headers.insert(name.clone(), value.clone());
-            }
+            lines.extend_from_slice(&identity.block);
         }
         IdentityMode::Signed => {
             let statement = told.and_then(|told| told.statement);
             let statement = statement.ok_or_else(|| Refusal::Internal("the identity token cannot be signed".into()))?;
-            headers.insert(X_AUTH_TOKEN, statement);
+            lines.push((X_AUTH_TOKEN, statement));
         }
     }
     Ok(())

@@ -17,14 +17,15 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 pub(super) use self::receiving::Receiving;
 use self::sending::Sending;
+use super::rewrite::Said;
 use crate::dial::connect::Stream;
 use crate::ground::{Body, BodyFault};
 
 /// Largest head of an answer. Its fields are at most hyper's 100.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
-/// Read at once of a head, and of a body.
+/// Read at once of a head, and of a body: as much waits in memory for each client that does not take its answer.
 const HEAD_PIECE: usize = 4 * 1024;
-const BODY_PIECE: usize = 64 * 1024;
+const BODY_PIECE: usize = 32 * 1024;
 
 /// A connection that carries one request at a time.
 pub struct Wire {
@@ -62,10 +63,10 @@ impl Wire {
 
     /// Sends a request and waits for the head of the answer. Parts of the body may still be on their way by then;
     /// `poll_body` moves them on.
-    pub(super) async fn exchange(&mut self, parts: &Parts, body: Body) -> Result<Response<()>, WireFault> {
+    pub(super) async fn exchange(&mut self, parts: &Parts, said: &Said, body: Body) -> Result<Response<()>, WireFault> {
         self.heard = false;
         self.receiving = Receiving::Head;
-        self.sending.begin(parts, body);
+        self.sending.begin(parts, said, body);
         let head = parts.method == Method::HEAD;
         std::future::poll_fn(|cx| self.poll_head(head, cx)).await
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
@@ -330,8 +331,16 @@ impl Limits {
 }
 
 fn value(name: &str, standing: Standing) -> HeaderValue {
-    let text = format!("\"{name}\";r={};t={}", standing.remaining, standing.reset);
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+    // Joined by hand: this is said with each answer.
+    let mut number = itoa::Buffer::new();
+    let mut text = Vec::with_capacity(name.len() + 32);
+    text.extend_from_slice(b"\"");
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b"\";r=");
+    text.extend_from_slice(number.format(standing.remaining).as_bytes());
+    text.extend_from_slice(b";t=");
+    text.extend_from_slice(number.format(standing.reset).as_bytes());
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<&Arc<Ser
     let terms = Terms { limits: door.limits, engine: door.engine };
     let address = (!door.admission.trusts(peer.ip())).then(|| peer.ip());
     let Some(place) = worker.places.take(address, terms.limits.connections) else { return };
+    // When we end a connection that is not being read, the system would keep its unsent bytes, megabytes of them, for as
+    // long as the other side keeps its window shut. Fails only where the connection is gone already.
+    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(terms.limits.body));
     let (worker, tls) = (Rc::clone(worker), tls.cloned());
     tokio::task::spawn_local(async move { serve(&worker, &place, stream, peer, tls, terms).await });
 }

@@ -17,10 +17,16 @@ pub struct Places {
     metrics: WorkerMetrics,
     taken: Cell<usize>,
     next: Cell<u64>,
-    watched: RefCell<HashMap<u64, (usize, Weak<Watch>)>>,
+    /// In parts, of which one is inspected at a time: thousands at once would make requests wait.
+    watched: [RefCell<HashMap<u64, Watched>>; PARTS],
     /// Listeners that have closed; their ids are never used again.
     closed: RefCell<HashSet<usize>>,
 }
+
+/// A connection's listener, and what is known of it.
+type Watched = (usize, Weak<Watch>);
+
+const PARTS: usize = 10;
 
 /// One connection's place, given back when this is dropped: also when its task panics, or the limit of connections would
 /// shrink with each of them.
@@ -33,7 +39,7 @@ pub struct Place {
 impl Places {
     pub fn new(crowd: Arc<Crowd>, metrics: WorkerMetrics) -> Rc<Self> {
         let (taken, next) = (Cell::new(0), Cell::new(0));
-        Rc::new(Self { crowd, metrics, taken, next, watched: RefCell::default(), closed: RefCell::default() })
+        Rc::new(Self { crowd, metrics, taken, next, watched: Default::default(), closed: RefCell::default() })
     }
 
     /// A place for one more connection of this address, which is `None` for a peer that speaks for many; `None` when there
@@ -66,11 +72,25 @@ impl Places {
 
     /// Does `act` with every watched connection and the listener it came by.
     pub fn each(&self, act: impl Fn(usize, &Watch)) {
-        let watches: Vec<_> = self.watched.borrow().values().cloned().collect();
-        for (listener, watch) in watches {
-            if let Some(watch) = watch.upgrade() {
-                act(listener, &watch);
-            }
+        self.watched.iter().for_each(|part| each_of(part, &act));
+    }
+
+    /// Cuts what takes too long, in one part of all connections; after ten calls everybody has been looked at.
+    pub fn inspect(&self, turn: u64) {
+        let part = usize::try_from(turn % PARTS as u64).unwrap_or(0);
+        self.watched.iter().skip(part).take(1).for_each(|part| each_of(part, &|_, watch: &Watch| watch.inspect()));
+    }
+
+    fn part(&self, id: u64) -> Option<&RefCell<HashMap<u64, Watched>>> {
+        self.watched.get(usize::try_from(id % PARTS as u64).unwrap_or(0))
+    }
+}
+
+/// What is done to a connection here wakes its task and lets nothing run, so the part can stay borrowed.
+fn each_of(part: &RefCell<HashMap<u64, Watched>>, act: &impl Fn(usize, &Watch)) {
+    for (listener, watch) in part.borrow().values() {
+        if let Some(watch) = watch.upgrade() {
+            act(*listener, &watch);
         }
     }
 }
@@ -78,7 +98,9 @@ impl Places {
 impl Place {
     /// Lets the worker keep an eye on the connection from now on.
     pub fn watch(&self, listener: usize, watch: &Arc<Watch>) {
-        self.places.watched.borrow_mut().insert(self.id, (listener, Arc::downgrade(watch)));
+        if let Some(part) = self.places.part(self.id) {
+            part.borrow_mut().insert(self.id, (listener, Arc::downgrade(watch)));
+        }
         if self.places.closed.borrow().contains(&listener) {
             watch.decide(Fate::Drain);
         }
@@ -88,7 +110,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let places = &self.places;
-        places.watched.borrow_mut().remove(&self.id);
+        if let Some(part) = places.part(self.id) {
+            part.borrow_mut().remove(&self.id);
+        }
         places.taken.set(places.taken.get().saturating_sub(1));
         places.crowd.leave(self.address);
         // Last, so that whoever sees the figure fall finds the room.

@@ -167,7 +167,7 @@ impl Worker {
         Arc::clone(&self.ticks)
     }
 
-    /// Ten times a second: timeouts. Once a second: connections, pools, the log.
+    /// Ten times a second: timeouts, and a tenth of the connections. Once a second: the date, pools, the log.
     async fn tick(self: Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -177,9 +177,9 @@ impl Worker {
             let passed = now.saturating_duration_since(self.start).as_millis();
             self.ticks.store(u64::try_from(passed).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
             self.wheel.turn(now);
+            self.places.inspect(count);
             if count % 10 == 0 {
                 *self.date.borrow_mut() = self.shared.clock.now().http_date().into();
-                self.places.each(|_, watch| watch.inspect());
                 self.pools.sweep(now);
                 self.log.borrow_mut().flush();
             }

@@ -22,7 +22,7 @@ fn rewritten(lines: &[(&str, &str)], caller: Caller, forward_token: bool) -> Hea
         signer: None,
         now: Time::from_secs(0),
     };
-    request(&mut headers, &facts, None).unwrap();
+    request(&mut headers, &facts, None).unwrap().put_into(&mut headers);
     headers
 }
 

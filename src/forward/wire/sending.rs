@@ -5,17 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use http::Method;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
 use crate::dial::connect::Stream;
+use crate::forward::rewrite::Said;
 use crate::ground::Body;
 
 /// As much waits to be written before more is taken of a body.
-const ENOUGH: usize = 64 * 1024;
+const ENOUGH: usize = 32 * 1024;
 
 /// What is still to be sent.
 #[derive(Default)]
@@ -48,8 +49,9 @@ pub(super) enum Fault {
 }
 
 impl Sending {
-    /// Writes the head. The body's framing is what the head says; where it says nothing, its length is known.
-    pub(super) fn begin(&mut self, parts: &Parts, body: Body) {
+    /// Writes the head, with what the gateway says last. The body's framing is what the head says; where it says nothing, its
+    /// length is known.
+    pub(super) fn begin(&mut self, parts: &Parts, said: &Said, body: Body) {
         self.out.clear();
         (self.begun, self.failed) = (false, None);
         let headers = &parts.headers;
@@ -66,12 +68,9 @@ impl Sending {
         out.put_u8(b' ');
         out.put_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
         out.put_slice(b" HTTP/1.1\r\n");
-        for (name, value) in headers {
-            out.put_slice(name.as_str().as_bytes());
-            out.put_slice(b": ");
-            out.put_slice(value.as_bytes());
-            out.put_slice(b"\r\n");
-        }
+        put_line(out, &HOST, said.host());
+        headers.iter().for_each(|(name, value)| put_line(out, name, value));
+        said.lines().iter().for_each(|(name, value)| put_line(out, name, value));
         // A body of no bytes is told as well where one is to be expected (RFC 9110 section 8.6).
         let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
         match (self.framing, length) {
@@ -188,4 +187,11 @@ impl Sending {
         // Over TLS, bytes that were taken may still wait here.
         Pin::new(stream).poll_flush(cx)
     }
+}
+
+fn put_line(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
+    out.put_slice(name.as_str().as_bytes());
+    out.put_slice(b": ");
+    out.put_slice(value.as_bytes());
+    out.put_slice(b"\r\n");
 }

@@ -38,8 +38,29 @@ struct Host {
     port: Option<u16>,
 }
 
+/// A name in small letters with nothing around it, in one look: what most requests have.
+fn usual(text: &[u8]) -> Option<String> {
+    if text.is_empty() || text.len() > 253 {
+        return None;
+    }
+    // A dot at the beginning, after another, or at the end makes an empty label.
+    let mut previous = b'.';
+    for byte in text {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {}
+            b'.' if previous != b'.' => {}
+            _ => return None,
+        }
+        previous = *byte;
+    }
+    if previous == b'.' { None } else { String::from_utf8(text.to_vec()).ok() }
+}
+
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2), strictly.
 fn read(text: &[u8]) -> Option<Host> {
+    if let Some(name) = usual(text) {
+        return Some(Host { name, port: None });
+    }
     let text = std::str::from_utf8(text).ok()?;
     let (name, port) = if text.starts_with('[') {
         let end = text.find(']')?;

@@ -143,9 +143,12 @@ impl<T> Table<T> {
 
     /// The trees that may hold a host, the most specific first.
     fn hosts<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Host> {
-        let parents = host.match_indices('.').filter_map(|(dot, _)| host.get(dot + 1..));
-        let under = parents.filter_map(|parent| if self.under.is_empty() { None } else { self.under.get(parent) });
-        self.exact.get(host).into_iter().chain(under).chain(std::iter::once(&self.any))
+        // Where no route names a host, none is looked for.
+        let wild = if self.under.is_empty() { "" } else { host };
+        let parents = wild.match_indices('.').filter_map(|(dot, _)| host.get(dot + 1..));
+        let under = parents.filter_map(|parent| self.under.get(parent));
+        let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
+        exact.into_iter().chain(under).chain(std::iter::once(&self.any))
     }
 }
 

@@ -66,8 +66,10 @@ impl<L> Node<L> {
         let Some(left) = left else {
             return self.end.as_ref().or(self.rest.as_ref());
         };
-        let (segment, after) = match left.split_once('/') {
-            Some((segment, after)) => (segment, Some(after)),
+        // Segments are short: looking at each byte is quicker than setting out to search.
+        let (segment, after) = match left.bytes().position(|byte| byte == b'/').and_then(|at| left.split_at_checked(at))
+        {
+            Some((segment, after)) => (segment, after.strip_prefix('/')),
             None => (left, None),
         };
         // Compared decoded: `/a%2Bb` must not slip past the route of `/a+b` to a broader one, for a server that decodes it.

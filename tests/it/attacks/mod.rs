@@ -22,6 +22,7 @@ mod bodies;
 mod framing;
 mod headers;
 mod http2;
+mod introspection;
 mod jose;
 mod syntax;
 mod targets;

@@ -153,6 +153,16 @@ impl Issuer {
         self.state.lock().unwrap().broken = Some((status, body.to_owned()));
     }
 
+    /// These keys are published from now on.
+    pub fn publish(&self, keys: Vec<Value>) {
+        self.state.lock().unwrap().published = keys;
+    }
+
+    /// No token is known any more.
+    pub fn forget(&self) {
+        self.state.lock().unwrap().opaque.clear();
+    }
+
     /// Introspection of `token` says this.
     pub fn know(&self, token: &str, answer: Value) {
         self.state.lock().unwrap().opaque.push((token.to_owned(), answer));
