@@ -7,6 +7,7 @@
 mod receiving;
 mod sending;
 
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -24,8 +25,8 @@ use crate::ground::{Body, BodyFault};
 /// Largest head of an answer. Its fields are at most hyper's 100.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
 /// Read at once of a head, and of a body: as much waits in memory for each client that does not take its answer.
-const HEAD_PIECE: usize = 4 * 1024;
-const BODY_PIECE: usize = 32 * 1024;
+const HEAD_PIECE: usize = 8 * 1024;
+const BODY_PIECE: usize = 64 * 1024;
 
 /// A connection that carries one request at a time.
 pub struct Wire {
@@ -90,7 +91,7 @@ impl Wire {
                 Ok(None) => {}
                 Err(fault) => return Poll::Ready(Err(WireFault::Unreadable(fault))),
             }
-            let count = match self.poll_more(HEAD_PIECE, cx) {
+            let count = match self.poll_head_piece(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(count)) => count,
                 Poll::Ready(Err(fault)) => return Poll::Ready(Err(self.ended(fault.to_string()))),
@@ -104,6 +105,15 @@ impl Wire {
 
     fn ended(&self, cause: String) -> WireFault {
         if self.heard { WireFault::BrokeOff(cause) } else { WireFault::Closed(self.sending.fault().unwrap_or(cause)) }
+    }
+
+    /// Reads a piece that is copied out of the stack: a connection that waits for its answer holds no buffer.
+    fn poll_head_piece(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); HEAD_PIECE];
+        let mut piece = ReadBuf::uninit(&mut space);
+        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        self.read.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(piece.filled().len()))
     }
 
     /// Reads what is there; 0 at the end.

@@ -37,7 +37,7 @@ pub struct LocalBounds {
 
 impl Default for LocalBounds {
     fn default() -> Self {
-        Self { entries: 8192, bytes: 8 * 1024 * 1024 }
+        Self { entries: 16 * 1024, bytes: 16 * 1024 * 1024 }
     }
 }
 

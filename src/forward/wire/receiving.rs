@@ -159,11 +159,11 @@ impl Receiving {
         Some(body)
     }
 
-    /// How much to make room for.
+    /// How much to make room for: where it is not known what comes, a quarter.
     pub(super) fn wanted(&self, most: usize) -> usize {
         match self {
             Self::Length(left) => usize::try_from(*left).unwrap_or(most).min(most),
-            Self::Head | Self::Chunked(_) | Self::UntilClose | Self::Ended => most,
+            Self::Head | Self::Chunked(_) | Self::UntilClose | Self::Ended => most / 4,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::serve::framing::Framing;
 
 /// Read at once of a head, and of a body.
 const HEAD_PIECE: usize = 8 * 1024;
-const BODY_PIECE: usize = 32 * 1024;
+const BODY_PIECE: usize = 16 * 1024;
 /// As much is read of the requests that follow while one is being answered.
 const MOST_AHEAD: usize = 32 * 1024;
 /// As much is read of a body that nobody wanted, so that the connection can go on.
