@@ -35,6 +35,8 @@ pub struct Line<S> {
     /// What has come and has not been taken.
     read: BytesMut,
     body: Reading,
+    /// Counts the requests: goes up when one begins, and when one is over.
+    request: u64,
     watch: Arc<Watch>,
     /// Nothing more will come.
     ended: bool,
@@ -66,7 +68,17 @@ pub enum Begin {
 
 impl<S> Line<S> {
     pub fn new(stream: S, watch: Arc<Watch>) -> Self {
-        Self { stream, read: BytesMut::new(), body: Reading::Over, watch, ended: false }
+        Self { stream, read: BytesMut::new(), body: Reading::Over, request: 0, watch, ended: false }
+    }
+
+    /// Which request it is at.
+    pub fn request(&self) -> u64 {
+        self.request
+    }
+
+    /// Whoever still holds its body gets nothing more.
+    fn request_is_over(&mut self) {
+        self.request = self.request.wrapping_add(1);
     }
 
     pub fn into_rest(self) -> Rest<S> {
@@ -130,6 +142,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
     }
 
     fn begin(&mut self, length: Length) {
+        self.request_is_over();
         self.body = match length {
             Length::Known(0) => Reading::Over,
             Length::Known(length) => Reading::Length(length),
@@ -230,6 +243,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
 
     /// Reads what is here of a body that nobody wanted; whether the connection can go on after it.
     pub fn drop_body(&mut self, cx: &mut Context<'_>) -> bool {
+        self.request_is_over();
         let mut dropped = 0;
         while !self.body_is_over() && dropped <= MOST_DROPPED {
             match self.poll_body(cx) {
@@ -291,6 +305,7 @@ impl<S: AsyncWrite + Unpin> Line<S> {
 /// Ends a connection. A client that is still sending is read for a moment: closing on bytes that nobody has read would
 /// reset the connection, and cost the client the answer.
 pub async fn close<S: AsyncRead + AsyncWrite + Unpin>(line: &Rc<RefCell<Line<S>>>, wheel: &Arc<Wheel>) {
+    line.borrow_mut().request_is_over();
     std::future::poll_fn(|cx| line.borrow_mut().poll_shutdown(cx)).await;
     if line.borrow().ended || line.borrow().body_is_over() {
         return;

@@ -49,7 +49,7 @@ where
         })
         .await
     };
-    // Nobody else holds it: every body that read from it has been dropped.
+    // Nobody else holds it: a body only knows of it.
     let line = Rc::try_unwrap(line).ok()?.into_inner();
     odd.then(|| line.into_rest())
 }
