@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::Criterion;
 use http::HeaderMap;
-use portcullis::gate::authorize::{Need, Rule};
+use portcullis::gate::authorize::{Asks, Need, Rule};
 use portcullis::gate::condition::Condition;
 use portcullis::gate::table::Params;
 
@@ -14,7 +14,9 @@ use crate::setting::{CLIENT, caller, head};
 pub fn bench(criterion: &mut Criterion) {
     let all = |names: &[&str]| Need::new(names.iter().map(|name| Arc::from(*name)).collect(), Vec::new());
     let when = |text| vec![Condition::compile(text, &["tenant".into()], false).expect("a condition")];
-    let rule = |scopes: &[&str], roles: &[&str], when| Rule::Needs { scopes: all(scopes), roles: all(roles), when };
+    let rule = |scopes: &[&str], roles: &[&str], when| {
+        Rule::strict(Asks::Token { scopes: all(scopes), roles: all(roles), when })
+    };
     let granted = [
         ("scopes", rule(&["orders:read", "orders:write"], &[], Vec::new())),
         ("scopes and roles", rule(&["orders:read"], &["auditor", "clerk"], Vec::new())),
@@ -29,9 +31,9 @@ pub fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");
     for (outcome, rules) in [(true, &granted[..]), (false, &refused[..])] {
         for (name, rule) in rules {
-            assert_eq!(rule.decide(caller.clone(), &head, &params).is_ok(), outcome, "{name}");
+            assert_eq!(rule.decide(caller.clone(), &head, &params, &mut None).is_ok(), outcome, "{name}");
             group.bench_function(*name, |bencher| {
-                bencher.iter(|| rule.decide(black_box(&caller).clone(), black_box(&head), &params).is_ok());
+                bencher.iter(|| rule.decide(black_box(&caller).clone(), black_box(&head), &params, &mut None).is_ok());
             });
         }
     }

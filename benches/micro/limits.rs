@@ -20,19 +20,19 @@ pub fn bench(criterion: &mut Criterion) {
 
     group.bench_function("no limit", |bencher| {
         let (limits, head) = (Limits::default(), head(&headers, CLIENT));
-        bencher.iter(|| limits.take_early(black_box(&head), &mut Standings::default()).is_ok());
+        bencher.iter(|| limits.take_early(black_box(&head), &mut Standings::default(), &mut None).is_ok());
     });
     for (name, per) in [("one caller", "ip"), ("route", "route")] {
         let limits = endless(per);
         group.bench_function(name, |bencher| {
             let head = head(&headers, CLIENT);
-            bencher.iter(|| assert!(limits.take_early(black_box(&head), &mut Standings::default()).is_ok()));
+            bencher.iter(|| assert!(limits.take_early(black_box(&head), &mut Standings::default(), &mut None).is_ok()));
         });
     }
     let limits = endless("ip");
     let take = |caller: u32| {
         let client = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + caller));
-        assert!(limits.take_early(&head(&headers, client), &mut Standings::default()).is_ok());
+        assert!(limits.take_early(&head(&headers, client), &mut Standings::default(), &mut None).is_ok());
     };
     (0..CALLERS).for_each(take);
     assert_eq!(limits.iter().map(Limit::keys).sum::<usize>(), CALLERS as usize);
@@ -40,10 +40,10 @@ pub fn bench(criterion: &mut Criterion) {
     group.bench_function("10,000 callers in turn", |bencher| bencher.iter(|| turn.next().map(take)));
 
     let limits = limits_of("1/h", 1, "ip");
-    assert!(limits.take_early(&head(&headers, CLIENT), &mut Standings::default()).is_ok());
+    assert!(limits.take_early(&head(&headers, CLIENT), &mut Standings::default(), &mut None).is_ok());
     group.bench_function("refused", |bencher| {
         let head = head(&headers, CLIENT);
-        bencher.iter(|| assert!(limits.take_early(black_box(&head), &mut Standings::default()).is_err()));
+        bencher.iter(|| assert!(limits.take_early(black_box(&head), &mut Standings::default(), &mut None).is_err()));
     });
     group.finish();
 }

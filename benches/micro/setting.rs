@@ -44,6 +44,7 @@ pub fn caller() -> Caller {
         roles: names(&["auditor", "clerk", "employee"]),
         expires: now().plus(std::time::Duration::from_secs(3600)),
         fresh_until: now().plus(std::time::Duration::from_secs(300)),
+        key: None,
         id: None,
         all: [("sub".to_owned(), json!("alice")), ("tenant".to_owned(), json!("acme"))].into_iter().collect(),
         digest: Digest::of(b"alice"),

@@ -8,16 +8,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use super::{Desk, page};
+use super::{Asked, Desk, page};
 
 type Answer = Response<Full<Bytes>>;
 
 /// The paths there are, and the method each takes.
-const PATHS: [(&str, Method); 5] = [
+const PATHS: [(&str, Method); 6] = [
     ("/", Method::GET),
     ("/livez", Method::GET),
     ("/readyz", Method::GET),
     ("/metrics", Method::GET),
+    ("/decisions", Method::GET),
     ("/reload", Method::POST),
 ];
 
@@ -27,8 +28,11 @@ pub async fn answer<B>(desk: &dyn Desk, request: Request<B>) -> Answer {
         return problem(StatusCode::MISDIRECTED_REQUEST, "ask for this listener by its address or as localhost");
     }
     let path = request.uri().path();
-    let Some((_, method)) = PATHS.iter().find(|(own, _)| *own == path) else {
-        return problem(StatusCode::NOT_FOUND, "there is /, /livez, /readyz, /metrics and POST /reload");
+    let one = path.strip_prefix("/decisions/").filter(|id| !id.is_empty());
+    let known = if one.is_some() { "/decisions" } else { path };
+    let Some((_, method)) = PATHS.iter().find(|(own, _)| *own == known) else {
+        let there = "there is /, /livez, /readyz, /metrics, /decisions, /decisions/REQUEST_ID and POST /reload";
+        return problem(StatusCode::NOT_FOUND, there);
     };
     if request.method() != method && !(*method == Method::GET && request.method() == Method::HEAD) {
         let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method");
@@ -36,7 +40,14 @@ pub async fn answer<B>(desk: &dyn Desk, request: Request<B>) -> Answer {
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         return answer;
     }
+    if let Some(id) = one {
+        return match desk.explain(id.to_owned()).await {
+            Some(explanation) => document(StatusCode::OK, &explanation),
+            None => problem(StatusCode::NOT_FOUND, NOT_KEPT),
+        };
+    }
     match path {
+        "/decisions" => decisions(desk, request.uri().query().unwrap_or_default()).await,
         "/livez" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         "/readyz" => {
             let ready = desk.ready().await;
@@ -46,6 +57,28 @@ pub async fn answer<B>(desk: &dyn Desk, request: Request<B>) -> Answer {
         "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", desk.metrics()),
         "/reload" => reload(desk, request.headers()).await,
         _ => html(page::page(&desk.ready().await, &desk.map())),
+    }
+}
+
+const NOT_KEPT: &str = "no decision of this request is kept: refusals are kept until newer ones of their kind take their \
+                        place, and of what passes a sample";
+
+/// Recent decisions; `?code= ?route= ?refused=true ?limit=`.
+async fn decisions(desk: &dyn Desk, query: &str) -> Answer {
+    let mut asked = Asked { most: 100, ..Asked::default() };
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match (&*name, value.parse()) {
+            ("code", _) => asked.code = Some(value.into_owned()),
+            ("route", _) => asked.route = Some(value.into_owned()),
+            ("refused", _) => asked.refused = value == "true",
+            ("limit", Ok(most)) if (1..=1000).contains(&most) => asked.most = most,
+            ("limit", _) => return problem(StatusCode::BAD_REQUEST, "`limit` is a number from 1 to 1000"),
+            _ => return problem(StatusCode::BAD_REQUEST, "there is `code`, `route`, `refused` and `limit`"),
+        }
+    }
+    match desk.decisions(asked).await {
+        Ok(found) => document(StatusCode::OK, &json!({ "decisions": found })),
+        Err(what) => problem(StatusCode::BAD_REQUEST, &what),
     }
 }
 

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,23 @@ pub trait Desk: Send + Sync + 'static {
     fn reload(&self) -> Pin<Box<dyn Future<Output = ReloadReport> + Send + '_>>;
     /// The access map, for people.
     fn map(&self) -> String;
+    /// Recent decisions, the newest first, each as a JSON object. `Err` says what is wrong with the question.
+    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>>;
+    /// The explanation of one request; `None` when it is not kept, or not any more.
+    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>>;
+}
+
+/// Which decisions are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Reason code.
+    pub code: Option<String>,
+    /// Name of the route.
+    pub route: Option<String>,
+    /// Only what was refused, or would have been.
+    pub refused: bool,
+    /// At most so many.
+    pub most: usize,
 }
 
 /// Whether traffic may come, and how what we depend on is doing.

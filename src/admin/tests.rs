@@ -29,6 +29,14 @@ impl Desk for Fake {
     fn map(&self) -> String {
         "GET /v1 <public>".to_owned()
     }
+
+    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>> {
+        Box::pin(async move { Ok(vec![serde_json::json!({ "asked": format!("{asked:?}") })]) })
+    }
+
+    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>> {
+        Box::pin(async move { (request_id == "known").then(|| serde_json::json!({ "request_id": request_id })) })
+    }
 }
 
 async fn ask(ready: bool, method: &str, path: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
@@ -75,6 +83,20 @@ async fn the_listener_answers_to_its_address_alone() {
         assert_eq!(ask(true, "GET", "/livez", &[("host", host)]).await.0, status, "{host}");
     }
     assert_eq!(ask(true, "GET", "/other", &[]).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn decisions_are_asked_for_by_what_they_were() {
+    let (status, body) = ask(true, "GET", "/decisions?code=scope_missing&route=GET%20/a&refused=true&limit=5", &[]).await;
+    assert_eq!(status, StatusCode::OK);
+    let asked = Asked { code: Some("scope_missing".into()), route: Some("GET /a".into()), refused: true, most: 5 };
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["decisions"][0]["asked"], format!("{asked:?}"));
+    for wrong in ["/decisions?limit=0", "/decisions?limit=x", "/decisions?colour=red"] {
+        assert_eq!(ask(true, "GET", wrong, &[]).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(ask(true, "GET", "/decisions/known", &[]).await.0, StatusCode::OK);
+    assert_eq!(ask(true, "GET", "/decisions/forgotten", &[]).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(true, "POST", "/decisions/known", &[]).await.0, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]

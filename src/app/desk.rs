@@ -5,8 +5,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::house::House;
-use crate::admin::{Dependency, Readiness, ReloadReport};
+use serde_json::{Value, json};
+
+use crate::admin::{Asked, Dependency, Readiness, ReloadReport};
 use crate::config::map;
+use crate::observe::Reason;
+use crate::serve::decisions::Wanted;
+use crate::serve::explain;
 
 /// The house behind the admin listener. Weak: the listener does not keep a house alive that is ending.
 pub struct Desk {
@@ -42,6 +47,30 @@ impl crate::admin::Desk for Desk {
                 Some(house) => house.reload().await,
                 None => ReloadReport { done: false, generation: 0, problems: Some("the gateway is ending".to_owned()) },
             }
+        })
+    }
+
+    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>> {
+        Box::pin(async move {
+            let Some(house) = self.house.upgrade() else { return Ok(Vec::new()) };
+            let reason = asked.code.as_deref().map(|code| {
+                let known = Reason::ALL.iter().find(|reason| reason.code() == code);
+                known.copied().ok_or_else(|| format!("there is no reason code `{code}`"))
+            });
+            let wanted =
+                Wanted { reason: reason.transpose()?, route: asked.route, refused: asked.refused, request_id: None };
+            let accounts = house.accounts(&wanted, asked.most).await;
+            Ok(accounts.iter().map(|account| json!(explain::brief(account))).collect())
+        })
+    }
+
+    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>> {
+        Box::pin(async move {
+            let house = self.house.upgrade()?;
+            let wanted = Wanted { request_id: Some(request_id), ..Wanted::default() };
+            let account = house.accounts(&wanted, 1).await.into_iter().next()?;
+            let snapshot = house.shared.house.load_full();
+            serde_json::to_value(explain::explain(&account, &snapshot)).ok()
         })
     }
 

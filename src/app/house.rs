@@ -25,6 +25,7 @@ use crate::observe::events;
 use crate::observe::log::{LogFormat, Writer};
 use crate::observe::metrics::Metrics;
 use crate::serve::Order;
+use crate::serve::decisions::{Account, Wanted};
 use crate::serve::worker::{self, Shared};
 use crate::store::SharedStore;
 use crate::token::Hosted;
@@ -160,6 +161,27 @@ impl House {
             }
         }
         true
+    }
+
+    /// What the workers have decided lately, the newest first, at most this many.
+    pub async fn accounts(&self, wanted: &Wanted, most: usize) -> Vec<Account> {
+        let mut answers = Vec::new();
+        for sender in &self.orders {
+            let (answer, answered) = tokio::sync::oneshot::channel();
+            if sender.send(Order::Tell { wanted: wanted.clone(), most, answer }).is_ok() {
+                answers.push(answered);
+            }
+        }
+        let mut accounts = Vec::new();
+        for answered in answers {
+            // A worker that does not answer is the watchdog's business.
+            if let Ok(Ok(told)) = tokio::time::timeout(Duration::from_secs(5), answered).await {
+                accounts.extend(told);
+            }
+        }
+        accounts.sort_by_key(|account| std::cmp::Reverse(account.at));
+        accounts.truncate(most);
+        accounts
     }
 
     /// Says where it listens and what to look out for.

@@ -45,6 +45,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     /// `None`: `people` on a terminal, `json` otherwise.
     pub log: Option<LogFormat>,
+    /// What the gateway decided is kept for a while, for explanations.
+    pub decisions: bool,
     pub warnings: Vec<Warning>,
 }
 

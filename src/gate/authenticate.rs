@@ -10,6 +10,7 @@ use crate::ground::Time;
 use crate::observe::record::TokenUse;
 use crate::token::bearer::{self, BearerFault};
 use crate::token::cache::Local;
+use crate::token::unproved::{self, Unproved};
 use crate::token::{TokenFault, Verifier};
 
 /// Whether a route asks for a token, and whose.
@@ -66,6 +67,12 @@ impl Authenticate {
         tokens.local.borrow_mut().insert(tokens.generation, token, Arc::clone(&identity), fresh_until);
         Ok((Caller::Known(identity), level))
     }
+}
+
+/// What a token that was refused says of itself.
+pub fn unproved(head: &Head<'_>) -> Option<Unproved> {
+    let token = bearer::find(head.headers.all(&AUTHORIZATION)).ok().flatten()?;
+    unproved::of(token)
 }
 
 /// A token in the query as well (RFC 6750 section 2.3, which this gateway never reads).

@@ -23,12 +23,22 @@ impl Permit {
     }
 }
 
-/// What a route asks of who calls.
-pub enum Rule {
-    /// Anyone; conditions may still look at the request.
-    Public { when: Vec<Condition> },
+/// What a route asks of who calls: what it insists on, and what it only watches.
+pub struct Rule {
+    pub asks: Asks,
+    /// Asked after what is insisted on; what it would refuse is noted and passes.
+    pub tries: Option<Asks>,
+    /// Nothing is insisted on: whoever `asks` would refuse is noted and passes, as nobody in particular when the token is
+    /// not good.
+    pub only_observes: bool,
+}
+
+/// What must hold.
+pub enum Asks {
+    /// Nothing of who calls; conditions may still look at the request.
+    Nothing { when: Vec<Condition> },
     /// The bearer of a token; an empty need is met by every one.
-    Needs { scopes: Need, roles: Need, when: Vec<Condition> },
+    Token { scopes: Need, roles: Need, when: Vec<Condition> },
 }
 
 /// All of these and, where there are any, one of those.
@@ -74,98 +84,32 @@ impl Need {
     }
 }
 
-/// One check of a decision, told to people: what was needed, what was seen.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Check {
-    pub what: &'static str,
-    pub needed: String,
-    pub seen: String,
-    pub passed: bool,
-}
-
-/// Where the evaluator tells its checks. On a request's way nobody listens, and nothing is made.
-trait Trace {
-    fn tell(&mut self, check: impl FnOnce() -> Check);
-}
-
-impl Trace for () {
-    fn tell(&mut self, _: impl FnOnce() -> Check) {}
-}
-
-impl Trace for Vec<Check> {
-    fn tell(&mut self, check: impl FnOnce() -> Check) {
-        self.push(check());
-    }
-}
-
 impl Rule {
-    /// Grants a permit, or says which requirement failed first.
-    pub fn decide(&self, caller: Caller, head: &Head<'_>, params: &Params) -> Result<Permit, Refusal> {
-        self.evaluate(caller, head, params, &mut ())
+    /// Insists on all of it.
+    pub fn strict(asks: Asks) -> Self {
+        Self { asks, tries: None, only_observes: false }
     }
 
-    /// The same decision with each check told.
-    pub fn explain(&self, caller: Caller, head: &Head<'_>, params: &Params) -> (Vec<Check>, Result<Permit, Refusal>) {
-        let mut checks = Vec::new();
-        let outcome = self.evaluate(caller, head, params, &mut checks);
-        (checks, outcome)
+    /// Anyone may come.
+    pub fn public() -> Self {
+        Self::strict(Asks::Nothing { when: Vec::new() })
     }
 
-    /// The one evaluator.
-    fn evaluate(
+    /// Grants a permit, or says which requirement failed first. What is only watched and would have been refused is put into
+    /// `observed`, unless something is there already.
+    pub fn decide(
         &self,
         caller: Caller,
         head: &Head<'_>,
         params: &Params,
-        trace: &mut impl Trace,
+        observed: &mut Option<Refusal>,
     ) -> Result<Permit, Refusal> {
-        let when = match self {
-            Self::Public { when } => when,
-            Self::Needs { scopes, roles, when } => {
-                let Some(claims) = caller.claims() else {
-                    trace.tell(|| Check {
-                        what: "token",
-                        needed: "a token".into(),
-                        seen: "none".into(),
-                        passed: false,
-                    });
-                    return Err(Refusal::TokenMissing { scope: scopes.names() });
-                };
-                let met = scopes.is_met(|scope| claims.has_scope(scope));
-                if !scopes.is_empty() {
-                    trace.tell(|| told("scope", scopes, &claims.scopes, met));
-                }
-                if !met {
-                    let missing = scopes.missing(|scope| claims.has_scope(scope));
-                    return Err(Refusal::ScopeMissing {
-                        needed: Arc::clone(scopes.text()),
-                        missing,
-                        scope: scopes.names(),
-                    });
-                }
-                let met = roles.is_met(|role| claims.has_role(role));
-                if !roles.is_empty() {
-                    trace.tell(|| told("role", roles, &claims.roles, met));
-                }
-                if !met {
-                    return Err(Refusal::RoleMissing { needed: Arc::clone(roles.text()) });
-                }
-                when
-            }
-        };
-        for condition in when {
-            let holds = condition.holds(&caller, head, params);
-            trace.tell(|| Check {
-                what: "when",
-                needed: condition.text().to_string(),
-                seen: holds.as_ref().map_or_else(|fault| fault.to_string(), ToString::to_string),
-                passed: holds == Ok(true),
-            });
-            match holds {
-                Ok(true) => {}
-                Ok(false) => return Err(Refusal::ConditionFailed { rule: Arc::clone(condition.text()), fault: None }),
-                Err(fault) => {
-                    return Err(Refusal::ConditionFailed { rule: Arc::clone(condition.text()), fault: Some(fault) });
+        match self.asks.hold(&caller, head, params) {
+            Err(refusal) if self.only_observes => drop(observed.get_or_insert(refusal)),
+            Err(refusal) => return Err(refusal),
+            Ok(()) => {
+                if let Some(Err(refusal)) = self.tries.as_ref().map(|tries| tries.hold(&caller, head, params)) {
+                    observed.get_or_insert(refusal);
                 }
             }
         }
@@ -173,8 +117,37 @@ impl Rule {
     }
 }
 
-fn told(what: &'static str, need: &Need, seen: &[Arc<str>], passed: bool) -> Check {
-    Check { what, needed: need.text().to_string(), seen: seen.join(" "), passed }
+impl Asks {
+    /// The one evaluator: scopes, then roles, then conditions in the order of the file.
+    fn hold(&self, caller: &Caller, head: &Head<'_>, params: &Params) -> Result<(), Refusal> {
+        let when = match self {
+            Self::Nothing { when } => when,
+            Self::Token { scopes, roles, when } => {
+                let Some(claims) = caller.claims() else {
+                    return Err(Refusal::TokenMissing { scope: scopes.names() });
+                };
+                if !scopes.is_met(|scope| claims.has_scope(scope)) {
+                    let missing = scopes.missing(|scope| claims.has_scope(scope));
+                    let needed = Arc::clone(scopes.text());
+                    return Err(Refusal::ScopeMissing { needed, missing, scope: scopes.names() });
+                }
+                if !roles.is_met(|role| claims.has_role(role)) {
+                    return Err(Refusal::RoleMissing { needed: Arc::clone(roles.text()) });
+                }
+                when
+            }
+        };
+        for condition in when {
+            let fault = match condition.holds(caller, head, params) {
+                Ok(true) => continue,
+                Ok(false) => None,
+                Err(fault) => Some(fault),
+            };
+            let seen = condition.seen(caller, head, params);
+            return Err(Refusal::ConditionFailed { rule: Arc::clone(condition.text()), fault, seen });
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -197,8 +170,7 @@ mod tests {
         if text.is_empty() { Vec::new() } else { vec![Condition::compile(text, &[], false).unwrap()] }
     }
 
-    /// The decision, and that the explanation comes to the same one.
-    fn check(rule: &Rule, caller: &Caller, expected: Option<Reason>) -> Vec<Check> {
+    fn check(rule: &Rule, caller: &Caller, expected: Option<Reason>, watched: Option<Reason>) {
         let headers = HeaderMap::new();
         let head = Head {
             method: &Method::GET,
@@ -209,43 +181,46 @@ mod tests {
             secure: false,
             headers: Headers::Typed(&headers),
         };
-        let decided = rule.decide(caller.clone(), &head, &Params::default());
+        let mut observed = None;
+        let decided = rule.decide(caller.clone(), &head, &Params::default(), &mut observed);
         assert_eq!(decided.err().map(|refusal| refusal.reason()), expected);
-        let (checks, explained) = rule.explain(caller.clone(), &head, &Params::default());
-        assert_eq!(explained.err().map(|refusal| refusal.reason()), expected);
-        assert_eq!(checks.iter().all(|check| check.passed), expected.is_none(), "{checks:?}");
-        checks
+        assert_eq!(observed.map(|refusal| refusal.reason()), watched);
     }
 
     #[test]
     fn scopes_roles_and_conditions_must_all_be_met() {
-        let rule = |scopes, roles, text| Rule::Needs { scopes, roles, when: when(text) };
+        let rule = |scopes, roles, text| Rule::strict(Asks::Token { scopes, roles, when: when(text) });
         let caller = known(claims("alice", "web", &["a", "b"], &["clerk"]));
-        check(&rule(need(&[], &[]), need(&[], &[]), ""), &caller, None);
-        check(&rule(need(&["a", "b"], &[]), need(&[], &[]), ""), &caller, None);
-        check(&rule(need(&["a", "c"], &[]), need(&[], &[]), ""), &caller, Some(Reason::ScopeMissing));
-        check(&rule(need(&["a"], &["x", "b"]), need(&[], &[]), ""), &caller, None);
-        check(&rule(need(&[], &["x", "y"]), need(&[], &[]), ""), &caller, Some(Reason::ScopeMissing));
-        check(&rule(need(&["a"], &[]), need(&["clerk"], &[]), ""), &caller, None);
-        check(&rule(need(&["a"], &[]), need(&["chief"], &[]), ""), &caller, Some(Reason::RoleMissing));
-        check(&rule(need(&[], &[]), need(&[], &[]), "token.subject == 'alice'"), &caller, None);
-        check(&rule(need(&[], &[]), need(&[], &[]), "token.subject == 'bob'"), &caller, Some(Reason::ConditionFailed));
-        check(&rule(need(&[], &[]), need(&[], &[]), "token.claims.no == 1"), &caller, Some(Reason::ConditionFailed));
+        check(&rule(need(&[], &[]), need(&[], &[]), ""), &caller, None, None);
+        check(&rule(need(&["a", "b"], &[]), need(&[], &[]), ""), &caller, None, None);
+        check(&rule(need(&["a", "c"], &[]), need(&[], &[]), ""), &caller, Some(Reason::ScopeMissing), None);
+        check(&rule(need(&["a"], &["x", "b"]), need(&[], &[]), ""), &caller, None, None);
+        check(&rule(need(&[], &["x", "y"]), need(&[], &[]), ""), &caller, Some(Reason::ScopeMissing), None);
+        check(&rule(need(&["a"], &[]), need(&["clerk"], &[]), ""), &caller, None, None);
+        check(&rule(need(&["a"], &[]), need(&["chief"], &[]), ""), &caller, Some(Reason::RoleMissing), None);
+        check(&rule(need(&[], &[]), need(&[], &[]), "token.subject == 'alice'"), &caller, None, None);
+        check(&rule(need(&[], &[]), need(&[], &[]), "token.subject == 'bob'"), &caller, Some(Reason::ConditionFailed), None);
+        check(&rule(need(&[], &[]), need(&[], &[]), "token.claims.no == 1"), &caller, Some(Reason::ConditionFailed), None);
     }
 
     #[test]
     fn without_a_token_only_public_routes_pass() {
-        let needs = Rule::Needs { scopes: need(&[], &[]), roles: need(&[], &[]), when: Vec::new() };
-        check(&needs, &Caller::Anonymous, Some(Reason::TokenMissing));
-        check(&Rule::Public { when: Vec::new() }, &Caller::Anonymous, None);
+        let needs = Rule::strict(Asks::Token { scopes: need(&[], &[]), roles: need(&[], &[]), when: Vec::new() });
+        check(&needs, &Caller::Anonymous, Some(Reason::TokenMissing), None);
+        check(&Rule::public(), &Caller::Anonymous, None, None);
     }
 
     #[test]
-    fn an_explanation_says_what_was_needed_and_seen() {
-        let rule = Rule::Needs { scopes: need(&["a"], &["b", "c"]), roles: need(&["chief"], &[]), when: Vec::new() };
-        let caller = known(claims("alice", "web", &["a", "b"], &["clerk"]));
-        let checks = check(&rule, &caller, Some(Reason::RoleMissing));
-        assert_eq!((checks[0].needed.as_str(), checks[0].seen.as_str()), ("a and (b or c)", "a b"));
-        assert_eq!((checks[1].needed.as_str(), checks[1].seen.as_str()), ("chief", "clerk"));
+    fn what_is_only_watched_is_noted_and_passes() {
+        let asks = |scope, role| Asks::Token { scopes: need(&[scope], &[]), roles: need(&[role], &[]), when: when("") };
+        let caller = known(claims("alice", "web", &["a"], &["clerk"]));
+        let tries = |tries| Rule { asks: asks("a", "clerk"), tries: Some(tries), only_observes: false };
+        check(&tries(asks("a", "clerk")), &caller, None, None);
+        check(&tries(asks("a", "chief")), &caller, None, Some(Reason::RoleMissing));
+        let refusing = Rule { asks: asks("b", "clerk"), tries: Some(asks("a", "chief")), only_observes: false };
+        check(&refusing, &caller, Some(Reason::ScopeMissing), None);
+        let watching = Rule { asks: asks("b", "clerk"), tries: None, only_observes: true };
+        check(&watching, &caller, None, Some(Reason::ScopeMissing));
+        check(&watching, &Caller::Anonymous, None, Some(Reason::TokenMissing));
     }
 }

@@ -164,6 +164,7 @@ pub(crate) mod tests {
             roles: roles.iter().map(|role| (*role).into()).collect(),
             expires: Time::from_secs(2_000_000_000),
             fresh_until: Time::from_secs(2_000_000_000),
+            key: None,
             id: None,
             all: serde_json::Map::new(),
             digest: Digest::of(format!("{subject} {client}").as_bytes()),

@@ -71,14 +71,22 @@ impl Cors {
     /// Answers a preflight (Fetch standard, "CORS-preflight request"), or refuses it. No token is asked for: browsers
     /// send none.
     pub fn preflight(&self, head: &Head<'_>) -> Result<HeaderMap, Refusal> {
-        let origin = head.headers.first(&ORIGIN).filter(|origin| self.allows(origin)).ok_or(Refusal::OriginRefused)?;
-        let method = head.headers.first(&ACCESS_CONTROL_REQUEST_METHOD).ok_or(Refusal::OriginRefused)?;
+        let refused = |what: &str, seen: Option<&HeaderValue>| {
+            let seen = seen.map_or("none".into(), |seen| String::from_utf8_lossy(seen.as_bytes()));
+            Refusal::OriginRefused { seen: format!("{what} {seen}").into() }
+        };
+        let shown = head.headers.first(&ORIGIN);
+        let origin = shown.filter(|origin| self.allows(origin)).ok_or_else(|| refused("the origin", shown))?;
+        let method = head.headers.first(&ACCESS_CONTROL_REQUEST_METHOD).ok_or_else(|| refused("the method", None))?;
         let known = match &self.settings.methods {
             Some(methods) => methods.iter().any(|own| own.as_str().as_bytes() == method.as_bytes()),
             None => true,
         };
-        if !known || !self.knows_headers(head) {
-            return Err(Refusal::OriginRefused);
+        if !known {
+            return Err(refused("the method", Some(method)));
+        }
+        if !self.knows_headers(head) {
+            return Err(refused("the headers", head.headers.first(&ACCESS_CONTROL_REQUEST_HEADERS)));
         }
         let mut answer = HeaderMap::with_capacity(6);
         self.name_origin(origin, &mut answer);

@@ -79,6 +79,19 @@ pub enum Per {
     Route,
 }
 
+impl std::fmt::Display for Per {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client => f.write_str("client"),
+            Self::Subject => f.write_str("subject"),
+            Self::Ip => f.write_str("ip"),
+            Self::Token => f.write_str("token"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Route => f.write_str("route"),
+        }
+    }
+}
+
 impl Per {
     /// Reads `client subject ip token route header:NAME`.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -114,6 +127,8 @@ pub struct Limit {
     rate: Rate,
     burst: NonZeroU32,
     per: Per,
+    /// What it would refuse is noted and passes.
+    only_observes: bool,
     policy: HeaderValue,
     state: Arc<State>,
 }
@@ -144,7 +159,14 @@ impl Limit {
         let policy = HeaderValue::try_from(policy).map_err(|_| format!("`{name}` cannot stand in a header"))?;
         let limiter: Limiter = RateLimiter::new(quota, DashMapStateStore::default(), Monotonic::new(clock));
         let state = State { limiter, seed: foldhash::quality::RandomState::default(), full: AtomicBool::new(false) };
-        Ok(Self { name: name.into(), rate, burst, per, policy, state: Arc::new(state) })
+        Ok(Self { name: name.into(), rate, burst, per, only_observes: false, policy, state: Arc::new(state) })
+    }
+
+    /// Counts, and refuses nobody.
+    #[must_use]
+    pub fn observing(mut self, only_observes: bool) -> Self {
+        self.only_observes = only_observes;
+        self
     }
 
     /// Goes on counting where `old` stood, as long as the limit is unchanged.
@@ -157,6 +179,23 @@ impl Limit {
 
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// As people read it: `100/s per client, burst 200`.
+    pub fn text(&self) -> String {
+        let unit = match self.rate.window.as_secs() {
+            1 => "s".to_owned(),
+            60 => "m".to_owned(),
+            3600 => "h".to_owned(),
+            _ => crate::ground::duration::format(self.rate.window),
+        };
+        let watched = if self.only_observes { ", only observed" } else { "" };
+        format!("{}/{unit} per {}, burst {}{watched}", self.rate.count, self.per, self.burst)
+    }
+
+    /// Whether it is taken before the token is looked at.
+    pub fn is_early(&self) -> bool {
+        self.per.before_token()
     }
 
     /// Callers being counted.
@@ -269,8 +308,15 @@ pub struct Limits {
 }
 
 /// What is left of a route's limits after a request; of the first few, which is what there are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Standings([Option<Standing>; 4]);
+
+impl Standings {
+    /// In the order of the route's limits.
+    pub fn iter(&self) -> impl Iterator<Item = Option<Standing>> {
+        self.0.iter().copied()
+    }
+}
 
 impl Limits {
     pub fn new(all: Vec<Limit>) -> Self {
@@ -292,24 +338,47 @@ impl Limits {
         self.all.iter()
     }
 
-    /// Those that need no token.
-    pub fn take_early(&self, head: &Head<'_>, standings: &mut Standings) -> Result<(), Refusal> {
-        self.take(head, &Caller::Anonymous, true, standings)
+    /// Those that need no token. What a limit that only observes would refuse is put into `observed`.
+    pub fn take_early(
+        &self,
+        head: &Head<'_>,
+        standings: &mut Standings,
+        observed: &mut Option<Refusal>,
+    ) -> Result<(), Refusal> {
+        self.take(head, None, standings, observed)
     }
 
     /// Those that count by who calls.
-    pub fn take_late(&self, head: &Head<'_>, caller: &Caller, standings: &mut Standings) -> Result<(), Refusal> {
-        self.take(head, caller, false, standings)
+    pub fn take_late(
+        &self,
+        head: &Head<'_>,
+        caller: &Caller,
+        standings: &mut Standings,
+        observed: &mut Option<Refusal>,
+    ) -> Result<(), Refusal> {
+        self.take(head, Some(caller), standings, observed)
     }
 
-    fn take(&self, head: &Head<'_>, caller: &Caller, early: bool, standings: &mut Standings) -> Result<(), Refusal> {
+    fn take(
+        &self,
+        head: &Head<'_>,
+        caller: Option<&Caller>,
+        standings: &mut Standings,
+        observed: &mut Option<Refusal>,
+    ) -> Result<(), Refusal> {
+        let early = caller.is_none();
+        let caller = caller.unwrap_or(&Caller::Anonymous);
         for (index, limit) in self.all.iter().enumerate() {
             if limit.per.before_token() == early {
                 let taken = limit.take(head, caller);
                 if let Some(place) = standings.0.get_mut(index) {
                     *place = Some(taken.as_ref().map_or_else(|_| limit.standing(0), |standing| *standing));
                 }
-                taken?;
+                match taken {
+                    Err(refusal) if limit.only_observes => drop(observed.get_or_insert(refusal)),
+                    Err(refusal) => return Err(refusal),
+                    Ok(_) => {}
+                }
             }
         }
         Ok(())

@@ -40,7 +40,8 @@ impl BodyRule {
         }
         let has_body = length.is_some_and(|length| length > 0) || head.headers.first(&TRANSFER_ENCODING).is_some();
         if has_body && !self.types.is_empty() && !self.takes(head.headers.first(&CONTENT_TYPE)) {
-            return Err(Refusal::BodyTypeRefused);
+            let seen = head.headers.first(&CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+            return Err(Refusal::BodyTypeRefused { seen });
         }
         Ok(())
     }
@@ -66,7 +67,7 @@ impl Policy {
             cors: None,
             limits: Limits::default(),
             authenticate: Authenticate::Public,
-            rule: Rule::Public { when: Vec::new() },
+            rule: Rule::public(),
             body: BodyRule::default(),
             dress: Dress::new(Vec::new(), Vec::new()),
         }
@@ -83,7 +84,10 @@ impl Policy {
         let Some(cors) = &self.cors else { return Ok(()) };
         let websocket = head.headers.all(&UPGRADE).any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
         match head.headers.first(&ORIGIN) {
-            Some(origin) if websocket && !cors.allows(origin) => Err(Refusal::OriginRefused),
+            Some(origin) if websocket && !cors.allows(origin) => {
+                let seen = format!("a WebSocket of the origin {}", String::from_utf8_lossy(origin.as_bytes()));
+                Err(Refusal::OriginRefused { seen: seen.into() })
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -26,7 +26,10 @@ pub enum Refusal {
         allow: HeaderValue,
     },
     ExpectationFailed,
-    OriginRefused,
+    /// `seen` is what the page asked for and is not allowed.
+    OriginRefused {
+        seen: Arc<str>,
+    },
     /// `challenge` as for the others below: which scopes the route needs, for RFC 6750's `scope` attribute.
     TokenMissing {
         scope: Option<Arc<str>>,
@@ -44,15 +47,20 @@ pub enum Refusal {
     RoleMissing {
         needed: Arc<str>,
     },
-    /// `rule` is the expression; `fault` is set when it failed to evaluate.
+    /// `rule` is the expression; `fault` is set when it failed to evaluate; `seen` is what its names were, for operators
+    /// alone.
     ConditionFailed {
         rule: Arc<str>,
         fault: Option<Arc<str>>,
+        seen: Arc<str>,
     },
     BodyTooLarge {
         limit: u64,
     },
-    BodyTypeRefused,
+    /// `seen` is the content type; `None`: none was named.
+    BodyTypeRefused {
+        seen: Option<Arc<str>>,
+    },
     /// `limit` is its name; `policy` and `state` are the `RateLimit-Policy` and `RateLimit` fields.
     RateLimited {
         limit: Arc<str>,
@@ -91,14 +99,14 @@ impl Refusal {
             Self::RouteUnknown => Reason::RouteUnknown,
             Self::MethodNotAllowed { .. } => Reason::MethodNotAllowed,
             Self::ExpectationFailed => Reason::ExpectationFailed,
-            Self::OriginRefused => Reason::OriginRefused,
+            Self::OriginRefused { .. } => Reason::OriginRefused,
             Self::TokenMissing { .. } => Reason::TokenMissing,
             Self::Token { fault, .. } => token_reason(fault),
             Self::ScopeMissing { .. } => Reason::ScopeMissing,
             Self::RoleMissing { .. } => Reason::RoleMissing,
             Self::ConditionFailed { .. } => Reason::ConditionFailed,
             Self::BodyTooLarge { .. } => Reason::BodyTooLarge,
-            Self::BodyTypeRefused => Reason::BodyTypeRefused,
+            Self::BodyTypeRefused { .. } => Reason::BodyTypeRefused,
             Self::RateLimited { .. } => Reason::RateLimited,
             Self::UpstreamUnreachable { .. } => Reason::UpstreamUnreachable,
             Self::UpstreamInvalid { .. } => Reason::UpstreamInvalid,
@@ -120,8 +128,8 @@ impl Refusal {
             Self::Token { fault, .. } => Some(fault.to_string()),
             Self::ScopeMissing { needed, missing, .. } => Some(format!("needed scope {needed}; missing {missing}")),
             Self::RoleMissing { needed } => Some(format!("needed role {needed}")),
-            Self::ConditionFailed { rule, fault: None } => Some(format!("`{rule}` does not hold")),
-            Self::ConditionFailed { rule, fault: Some(fault) } => {
+            Self::ConditionFailed { rule, fault: None, .. } => Some(format!("`{rule}` does not hold")),
+            Self::ConditionFailed { rule, fault: Some(fault), .. } => {
                 Some(format!("`{rule}` cannot be evaluated: {fault}"))
             }
             Self::BodyTooLarge { limit } => Some(format!("the limit is {limit} bytes")),
@@ -138,9 +146,9 @@ impl Refusal {
             | Self::RouteUnknown
             | Self::MethodNotAllowed { .. }
             | Self::ExpectationFailed
-            | Self::OriginRefused
+            | Self::OriginRefused { .. }
             | Self::TokenMissing { .. }
-            | Self::BodyTypeRefused
+            | Self::BodyTypeRefused { .. }
             | Self::StoreUnavailable => None,
         }
     }
@@ -176,10 +184,10 @@ impl Refusal {
             | Self::RouteUnknown
             | Self::MethodNotAllowed { .. }
             | Self::ExpectationFailed
-            | Self::OriginRefused
+            | Self::OriginRefused { .. }
             | Self::TokenMissing { .. }
             | Self::ConditionFailed { .. }
-            | Self::BodyTypeRefused
+            | Self::BodyTypeRefused { .. }
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamInvalid { .. }
             | Self::UpstreamOverloaded { .. }
@@ -205,9 +213,9 @@ impl Refusal {
             | Self::RouteUnknown
             | Self::MethodNotAllowed { .. }
             | Self::ExpectationFailed
-            | Self::OriginRefused
+            | Self::OriginRefused { .. }
             | Self::BodyTooLarge { .. }
-            | Self::BodyTypeRefused
+            | Self::BodyTypeRefused { .. }
             | Self::RateLimited { .. }
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamInvalid { .. }
@@ -240,14 +248,14 @@ impl Refusal {
             | Self::RouteUnknown
             | Self::MethodNotAllowed { .. }
             | Self::ExpectationFailed
-            | Self::OriginRefused
+            | Self::OriginRefused { .. }
             | Self::TokenMissing { .. }
             | Self::Token { .. }
             | Self::ScopeMissing { .. }
             | Self::RoleMissing { .. }
             | Self::ConditionFailed { .. }
             | Self::BodyTooLarge { .. }
-            | Self::BodyTypeRefused
+            | Self::BodyTypeRefused { .. }
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamInvalid { .. }
             | Self::UpstreamOverloaded { .. }

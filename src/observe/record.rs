@@ -35,6 +35,8 @@ pub struct Record {
     pub refusal: Option<Reason>,
     /// One sentence about the refusal with what was needed and seen; never with a secret.
     pub detail: Option<String>,
+    /// Set when something that is only observed would have said no.
+    pub observed: Option<Reason>,
     /// Who asked, as verified.
     pub subject: Option<Arc<str>>,
     pub client_id: Option<Arc<str>>,
@@ -58,6 +60,43 @@ pub struct Record {
 }
 
 impl Record {
+    /// A request has begun.
+    pub fn begun(request_id: Arc<str>, (started, at): (Instant, crate::ground::Time), client: IpAddr) -> Self {
+        Self {
+            request_id,
+            started,
+            at,
+            method: Method::GET,
+            host: String::new(),
+            path: String::new(),
+            version: "1.1",
+            client,
+            tls: false,
+            route: None,
+            refusal: None,
+            detail: None,
+            observed: None,
+            subject: None,
+            client_id: None,
+            issuer: None,
+            token: TokenUse::None,
+            upstream: None,
+            server: None,
+            upstream_time: None,
+            retries: 0,
+            trace_id: None,
+            status: 0,
+            bytes_in: None,
+            bytes_out: 0,
+            aborted: false,
+        }
+    }
+
+    /// An empty one, to stand in for this one.
+    pub fn spare(&self) -> Self {
+        Self::begun(Arc::clone(&self.request_id), (self.started, self.at), self.client)
+    }
+
     /// Bytes of the request's body so far.
     pub fn received(&self) -> u64 {
         self.bytes_in.as_ref().map_or(0, |count| count.get())
@@ -87,32 +126,14 @@ pub(crate) mod tests {
 
     /// A record of a plain passed request, for the tests of the writers.
     pub(crate) fn record() -> Record {
+        let times = (SystemClock.instant(), Time::from_millis(1_795_571_234_567));
         Record {
-            request_id: "0123456789abcdef0123456789abcdef".into(),
-            started: SystemClock.instant(),
-            at: Time::from_millis(1_795_571_234_567),
-            method: Method::GET,
             host: "api.example.com".to_owned(),
             path: "/v1/orders/7".to_owned(),
-            version: "1.1",
-            client: IpAddr::from([192, 0, 2, 7]),
             tls: true,
-            route: None,
-            refusal: None,
-            detail: None,
-            subject: None,
-            client_id: None,
-            issuer: None,
-            token: TokenUse::None,
-            upstream: None,
-            server: None,
-            upstream_time: None,
-            retries: 0,
-            trace_id: None,
             status: 200,
-            bytes_in: None,
             bytes_out: 138,
-            aborted: false,
+            ..Record::begun("0123456789abcdef0123456789abcdef".into(), times, IpAddr::from([192, 0, 2, 7]))
         }
     }
 }

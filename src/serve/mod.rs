@@ -8,6 +8,8 @@ pub mod accept;
 pub mod answer;
 pub mod connection;
 pub mod crowd;
+pub mod decisions;
+pub mod explain;
 pub mod frames;
 pub mod framing;
 mod hyper;

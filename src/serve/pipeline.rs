@@ -7,18 +7,18 @@ use http::request::Parts;
 use http::{Request, Response};
 
 use super::answer::{self, Asked};
+use super::decisions::Facts;
 use super::recorded::{OpenRecord, Recorded};
 use super::reply;
 use super::snapshot::{Route, Snapshot};
 use super::worker::Worker;
 use crate::forward::Engine;
 use crate::gate::admit::Admitted;
-use crate::gate::authenticate::Tokens;
+use crate::gate::authenticate::{self, Tokens};
 use crate::gate::cors;
-use crate::gate::limit::Standings;
 use crate::gate::policy::Wearer;
 use crate::gate::table::{Found, Params};
-use crate::gate::{Caller, Policy, Refusal};
+use crate::gate::{Caller, Head, Policy, Refusal};
 use crate::ground::Body;
 use crate::listen::Peer;
 use crate::observe::record::TokenUse;
@@ -41,7 +41,6 @@ struct Walk<'h> {
     /// Whose dress the answer wears: the route's as soon as there is one.
     policy: &'h Policy,
     wearer: Wearer,
-    standings: Standings,
     http1: bool,
 }
 
@@ -56,16 +55,18 @@ impl<'h> Walk<'h> {
             return cors.preflight(&head).map(reply::preflight);
         }
         policy.check_upgrade(&head)?;
-        policy.limits.take_early(&head, &mut self.standings)?;
+        let Facts { standings, observed, .. } = &mut self.open.facts;
+        policy.limits.take_early(&head, standings, observed)?;
         let now = self.open.record.at;
         let tokens = Tokens {
             verifier: &self.house.verifier,
             local: &self.worker.tokens,
             generation: self.house.tokens_generation(),
         };
-        let caller = self.learn(policy.authenticate.caller(&head, &tokens, now).await)?;
-        policy.limits.take_late(&head, &caller, &mut self.standings)?;
-        let permit = policy.rule.decide(caller, &head, &params)?;
+        let caller = self.learn(policy, policy.authenticate.caller(&head, &tokens, now).await, &head)?;
+        let Facts { standings, observed, .. } = &mut self.open.facts;
+        policy.limits.take_late(&head, &caller, standings, observed)?;
+        let permit = policy.rule.decide(caller, &head, &params, observed)?;
         policy.body.check(&head)?;
         let engine = self.house.doors.get(peer.listener).map_or(Engine::Compat, |door| door.engine);
         let asked = Asked { permit: &permit, admitted: &admitted, parts, body, now, engine };
@@ -76,9 +77,11 @@ impl<'h> Walk<'h> {
         let record = worker.open_record(peer, parts.method.clone(), parts.version);
         let mut open = OpenRecord::new(record, Rc::clone(worker));
         open.record.route = Some(Arc::clone(&house.unmatched));
+        open.remember = house.remembers;
+        open.facts.generation = house.generation;
         let wearer = Wearer { origin: parts.headers.get(http::header::ORIGIN).cloned(), secure: open.record.tls };
         let http1 = parts.version < http::Version::HTTP_2;
-        Self { worker, house, open, policy: &house.bare, wearer, standings: Standings::default(), http1 }
+        Self { worker, house, open, policy: &house.bare, wearer, http1 }
     }
 
     fn admit(&mut self, peer: &Peer, parts: &Parts) -> Result<Admitted, Refusal> {
@@ -109,6 +112,7 @@ impl<'h> Walk<'h> {
             && value.policy.cors.is_some()
         {
             self.enter(value);
+            self.open.facts.preflight = true;
             return Ok((value, params, true));
         }
         match self.house.table.find(&admitted.host, &admitted.path, &parts.method) {
@@ -127,14 +131,31 @@ impl<'h> Walk<'h> {
         self.open.record.route = Some(Arc::clone(&route.series));
     }
 
-    /// Notes who calls, or that a token was looked at and is not good.
-    fn learn(&mut self, judged: Result<(Caller, TokenUse), Refusal>) -> Result<Caller, Refusal> {
+    /// Notes who calls, or that a token was looked at and is not good. A route that only observes takes such a caller for
+    /// nobody in particular.
+    fn learn(
+        &mut self,
+        policy: &Policy,
+        judged: Result<(Caller, TokenUse), Refusal>,
+        head: &Head<'_>,
+    ) -> Result<Caller, Refusal> {
         if let Err(Refusal::Token { .. }) = &judged {
             self.open.record.token = TokenUse::Refused;
+            if self.open.remember {
+                self.open.facts.unproved = authenticate::unproved(head);
+            }
         }
-        let (caller, level) = judged?;
+        let (caller, level) = match judged {
+            Err(refusal) if policy.rule.only_observes => {
+                self.open.facts.observed.get_or_insert(refusal);
+                return Ok(Caller::Anonymous);
+            }
+            judged => judged?,
+        };
         self.open.record.token = level;
-        if let Some(claims) = caller.claims() {
+        if let Caller::Known(identity) = &caller {
+            let claims = &identity.claims;
+            self.open.facts.caller = Some(Arc::clone(identity));
             self.open.record.subject.clone_from(&claims.subject);
             self.open.record.client_id.clone_from(&claims.client);
             self.open.record.issuer = Some(Arc::clone(&claims.issuer));
@@ -147,10 +168,13 @@ impl<'h> Walk<'h> {
         let mut response = answer.unwrap_or_else(|refusal| {
             self.open.record.refusal = Some(refusal.reason());
             self.open.record.detail = refusal.detail();
-            reply::refuse(&refusal, &self.open.record.request_id, &self.house.realm, self.http1)
+            let response = reply::refuse(&refusal, &self.open.record.request_id, &self.house.realm, self.http1);
+            self.open.facts.refusal = Some(refusal);
+            response
         });
+        self.open.record.observed = self.open.facts.observed.as_ref().map(Refusal::reason);
         let headers = response.headers_mut();
-        self.policy.dress(&self.wearer, &self.standings, headers);
+        self.policy.dress(&self.wearer, &self.open.facts.standings, headers);
         headers.insert(reply::X_REQUEST_ID, reply::request_id(&self.open.record.request_id));
         self.open.record.status = response.status().as_u16();
         let open = self.open;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::connection::Busy;
+use super::decisions::Facts;
 use super::worker::Worker;
 use crate::ground::{Body, BodyFault};
 use crate::observe::Record;
@@ -19,19 +20,22 @@ const CLIENT_LEFT: u16 = 499;
 /// along, at any point.
 pub struct OpenRecord {
     pub record: Box<Record>,
+    pub facts: Facts,
+    /// What was decided is kept for a while.
+    pub remember: bool,
     worker: Rc<Worker>,
     closed: bool,
 }
 
 impl OpenRecord {
     pub fn new(record: Box<Record>, worker: Rc<Worker>) -> Self {
-        Self { record, worker, closed: false }
+        Self { record, facts: Facts::default(), remember: false, worker, closed: false }
     }
 
     fn close(&mut self, aborted: bool) {
         if !std::mem::replace(&mut self.closed, true) {
             self.record.aborted = aborted;
-            self.worker.write_down(&self.record);
+            self.worker.write_down(&mut self.record, &mut self.facts, self.remember);
         }
     }
 }

@@ -6,6 +6,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, 
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use super::decisions::Facts;
 use super::worker::Worker;
 use crate::gate::Refusal;
 use crate::ground::Body;
@@ -43,14 +44,14 @@ pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> 
         | Refusal::RouteUnknown
         | Refusal::MethodNotAllowed { .. }
         | Refusal::ExpectationFailed
-        | Refusal::OriginRefused
+        | Refusal::OriginRefused { .. }
         | Refusal::TokenMissing { .. }
         | Refusal::Token { .. }
         | Refusal::ScopeMissing { .. }
         | Refusal::RoleMissing { .. }
         | Refusal::ConditionFailed { .. }
         | Refusal::BodyTooLarge { .. }
-        | Refusal::BodyTypeRefused
+        | Refusal::BodyTypeRefused { .. }
         | Refusal::UpstreamUnreachable { .. }
         | Refusal::UpstreamInvalid { .. }
         | Refusal::UpstreamOverloaded { .. }
@@ -108,10 +109,18 @@ fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_
 /// A request that hyper could not read and has answered by itself: counted and logged like any other refusal.
 pub fn unreadable(worker: &Rc<Worker>, peer: &Peer, fault: &hyper::Error, violation: Option<&'static str>) {
     let mut record = worker.open_record(peer, http::Method::default(), http::Version::HTTP_11);
-    let reason = if fault.is_parse_too_large() { Reason::HeadTooLarge } else { Reason::RequestMalformed };
+    let what = violation.unwrap_or("the bytes of the request are not HTTP");
+    let refusal = if fault.is_parse_too_large() {
+        Refusal::HeadTooLarge(what)
+    } else {
+        Refusal::Malformed { what, close: true }
+    };
+    let reason = refusal.reason();
     record.refusal = Some(reason);
     record.status = reason.status();
-    record.detail = Some(violation.unwrap_or("the bytes of the request are not HTTP").to_owned());
-    record.route = Some(std::sync::Arc::clone(&worker.house().unmatched));
-    worker.write_down(&record);
+    record.detail = Some(what.to_owned());
+    let house = worker.house();
+    record.route = Some(std::sync::Arc::clone(&house.unmatched));
+    let mut facts = Facts { generation: house.generation, refusal: Some(refusal), ..Facts::default() };
+    worker.write_down(&mut record, &mut facts, house.remembers);
 }

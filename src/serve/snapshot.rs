@@ -12,7 +12,7 @@ use crate::forward::identity::IdentitySigner;
 use crate::forward::upstream::{Timeouts, Upstream};
 use crate::gate::Policy;
 use crate::gate::admit::Admission;
-use crate::gate::table::Table;
+use crate::gate::table::{Pattern, Table};
 use crate::listen::tls::ServerTls;
 use crate::observe::metrics::{RouteSeries, UpstreamSeries};
 use crate::token::Verifier;
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub bare: Policy,
     /// Where requests without a route are counted.
     pub unmatched: Arc<RouteSeries>,
+    /// What was decided is kept for a while.
+    pub remembers: bool,
     /// The realm of challenges (RFC 6750 section 3).
     pub realm: Arc<str>,
 }
@@ -76,6 +78,10 @@ pub struct DoorLimits {
 
 /// One route, compiled.
 pub struct Route {
+    /// What it matches.
+    pub pattern: Pattern,
+    /// Where it stands in the file; `None` for the authority's own.
+    pub line: Option<usize>,
     pub policy: Policy,
     pub destination: Destination,
     pub series: Arc<RouteSeries>,

@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 use super::accept::Accepting;
 use super::connection::{Fate, Ticks};
 use super::crowd::Crowd;
+use super::decisions::{Account, Decisions, Facts, Wanted};
 use super::places::Places;
 use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
@@ -27,7 +28,6 @@ use crate::listen::tls::ServerTls;
 use crate::observe::Record;
 use crate::observe::log::{Buffer, Writer};
 use crate::observe::metrics::{Metrics, WorkerMetrics};
-use crate::observe::record::TokenUse;
 use crate::token::cache::Local;
 
 /// What the workers share. None of it is locked on a request's way.
@@ -51,6 +51,8 @@ pub enum Order {
     Close { id: usize },
     /// The same everywhere, and then end; at the latest after this long.
     Drain(Duration),
+    /// Tell what you have decided, the newest first, at most this many.
+    Tell { wanted: Wanted, most: usize, answer: tokio::sync::oneshot::Sender<Vec<Account>> },
     /// Say that you live.
     Answer(tokio::sync::oneshot::Sender<()>),
 }
@@ -63,6 +65,7 @@ pub struct Worker {
     pub pools: Rc<Pools>,
     pub metrics: WorkerMetrics,
     pub tokens: RefCell<Local<Arc<Identity>>>,
+    pub decisions: RefCell<Decisions>,
     pub(super) log: RefCell<Buffer>,
     dice: RefCell<fastrand::Rng>,
     cache: RefCell<arc_swap::Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
@@ -88,6 +91,7 @@ impl Worker {
             index,
             pools: Pools::new(Arc::clone(&wheel), Arc::clone(&shared.clock)),
             tokens: RefCell::new(Local::new(seed())),
+            decisions: RefCell::default(),
             log: RefCell::new(shared.log.buffer()),
             dice: RefCell::new(fastrand::Rng::with_seed(seed())),
             cache: RefCell::new(arc_swap::Cache::new(Arc::clone(&shared.house))),
@@ -122,40 +126,23 @@ impl Worker {
     /// A new record: the request has begun.
     pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Record> {
         self.metrics.request_begins();
+        let times = (self.shared.clock.instant(), self.shared.clock.now());
         Box::new(Record {
-            request_id: hex(self.dice()),
-            started: self.shared.clock.instant(),
-            at: self.shared.clock.now(),
             method,
-            host: String::new(),
-            path: String::new(),
             version: if version == Version::HTTP_2 { "2" } else { "1.1" },
-            client: peer.ip(),
             tls: peer.tls.is_some(),
-            route: None,
-            refusal: None,
-            detail: None,
-            subject: None,
-            client_id: None,
-            issuer: None,
-            token: TokenUse::None,
-            upstream: None,
-            server: None,
-            upstream_time: None,
-            retries: 0,
-            trace_id: None,
-            status: 0,
-            bytes_in: None,
-            bytes_out: 0,
-            aborted: false,
+            ..Record::begun(hex(self.dice()), times, peer.ip())
         })
     }
 
-    /// The last byte has gone: counts and logs.
-    pub fn write_down(&self, record: &Record) {
+    /// The last byte has gone: counts, logs, and remembers where `remember` says so.
+    pub fn write_down(&self, record: &mut Box<Record>, facts: &mut Facts, remember: bool) {
         let duration = self.shared.clock.instant().saturating_duration_since(record.started);
         self.metrics.request_ends(record, duration);
         self.log.borrow_mut().line(record, duration);
+        if remember {
+            self.decisions.borrow_mut().keep(record, facts, duration);
+        }
     }
 
     /// The time, as the `Date` of an answer says it.
@@ -200,6 +187,9 @@ impl Worker {
                     if let Some(listener) = accepting.remove(&id) {
                         listener.end().await;
                     }
+                }
+                Some(Order::Tell { wanted, most, answer }) => {
+                    drop(answer.send(self.decisions.borrow().told(&wanted, most)));
                 }
                 // Nobody may be waiting any more.
                 Some(Order::Answer(answer)) => drop(answer.send(())),

@@ -24,6 +24,8 @@ pub struct Claims {
     pub expires: Time,
     /// Up to here this entry may be answered from a cache: the earlier of `expires` and the cache's own bound.
     pub fresh_until: Time,
+    /// `kid` of the key that its signature was verified with; `None` where no signature was looked at.
+    pub key: Option<Arc<str>>,
     /// `jti`.
     pub id: Option<Arc<str>>,
     /// Set for tokens of the hosted authority: what they can be revoked by.

@@ -15,6 +15,7 @@ pub mod jwt;
 pub mod keyset;
 pub mod revoked;
 mod strict;
+pub mod unproved;
 pub mod verifier;
 
 pub use claims::Claims;

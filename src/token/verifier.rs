@@ -255,7 +255,8 @@ impl Verifier {
         }
         let epoch = keys.check(compact, &header, question.now).await?;
         let until = question.now.plus(SIGNED_FOR).min(keys.good_until());
-        let claims = claims::read(&issuer.settings, Origin::Signed, all, question.digest, (question.now, until))?;
+        let mut claims = claims::read(&issuer.settings, Origin::Signed, all, question.digest, (question.now, until))?;
+        claims.key = header.kid;
         let claims = Arc::new(claims);
         self.shared.insert(Arc::clone(&claims), issuer.id, epoch, question.token.len());
         Ok(claims)

@@ -82,6 +82,7 @@ pub async fn open(
         signer,
         bare: Policy::bare(),
         unmatched: context.metrics.route(UNMATCHED),
+        remembers: plan.decisions,
         realm: plan.authority.as_ref().map_or("portcullis", |authority| authority.issuer.as_str()).into(),
     };
     Ok(Opened { plan, snapshot: Arc::new(snapshot), upstreams, authority, verifier })

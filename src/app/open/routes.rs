@@ -13,7 +13,7 @@ use crate::forward::fixed::FixedAnswer;
 use crate::forward::upstream::{Timeouts, Upstream};
 use crate::gate::Policy;
 use crate::gate::authenticate::Authenticate;
-use crate::gate::authorize::{Need, Rule};
+use crate::gate::authorize::{Asks, Need, Rule};
 use crate::gate::condition::Condition;
 use crate::gate::cors::{Cors, CorsSettings, Origins};
 use crate::gate::headers::Dress;
@@ -29,7 +29,6 @@ pub fn open(
     previous: Option<&Opened>,
     context: &Context,
 ) -> anyhow::Result<Table<Route>> {
-    let issuers = plan.issuer_names().len();
     let before: HashMap<&str, &Route> = previous
         .map(|previous| previous.snapshot.table.values().map(|route| (&*route.series.name, route)).collect())
         .unwrap_or_default();
@@ -37,7 +36,7 @@ pub fn open(
     for planned in &plan.routes {
         let whose = || format!("route `{}` (line {})", planned.name, planned.line);
         let pattern = Pattern::parse(&planned.pattern.text).with_context(whose)?;
-        let route = route(planned, plan, upstreams, issuers, context).with_context(whose)?;
+        let route = route(planned, pattern.clone(), plan, upstreams, context).with_context(whose)?;
         routes.push((vec![pattern], resumed(route, &before)));
     }
     if let Some(authority) = &plan.authority {
@@ -58,11 +57,12 @@ fn resumed(mut route: Route, before: &HashMap<&str, &Route>) -> Route {
 
 fn route(
     planned: &plan::Route,
+    pattern: Pattern,
     plan: &Plan,
     upstreams: &BTreeMap<Arc<str>, Arc<Upstream>>,
-    issuers: usize,
     context: &Context,
 ) -> anyhow::Result<Route> {
+    let issuers = plan.issuer_names().len();
     let destination = match &planned.destination {
         plan::Destination::Upstream { index, timeout } => {
             let name = plan.upstreams.get(*index).map_or("", |upstream| upstream.name.as_str());
@@ -78,6 +78,8 @@ fn route(
         }
     };
     Ok(Route {
+        pattern,
+        line: Some(planned.line),
         policy: policy(planned, issuers, context)?,
         destination,
         series: context.metrics.route(&planned.name),
@@ -116,7 +118,7 @@ fn per(planned: &plan::Per) -> Result<Per, String> {
 
 fn access(planned: &plan::Route, issuers: usize) -> anyhow::Result<(Authenticate, Rule)> {
     let Access::Rule(rule) = &planned.access else {
-        return Ok((Authenticate::Public, Rule::Public { when: Vec::new() }));
+        return Ok((Authenticate::Public, Rule::public()));
     };
     let names = |names: &[String]| names.iter().map(|name| Arc::from(name.as_str())).collect::<Vec<Arc<str>>>();
     let params = Pattern::parse(&planned.pattern.text)?.names();
@@ -125,7 +127,7 @@ fn access(planned: &plan::Route, issuers: usize) -> anyhow::Result<(Authenticate
     let roles = Need::new(names(&rule.roles.all), names(&rule.roles.any));
     let accepted = if rule.issuers.len() == issuers { None } else { Some(names(&rule.issuers)) };
     let authenticate = Authenticate::Required { issuers: accepted, scope: scopes.names() };
-    Ok((authenticate, Rule::Needs { scopes, roles, when }))
+    Ok((authenticate, Rule::strict(Asks::Token { scopes, roles, when })))
 }
 
 fn cors(planned: &plan::Cors) -> Result<Cors, String> {
@@ -165,8 +167,10 @@ fn authority_routes(issuer: &str, context: &Context) -> anyhow::Result<Vec<(Vec<
             Endpoint::Assets => "authority.assets",
         };
         routes.push((
-            vec![pattern],
+            vec![pattern.clone()],
             Route {
+                pattern,
+                line: None,
                 policy: Policy::of_the_house(),
                 destination: Destination::Authority(endpoint),
                 series: context.metrics.route(name),

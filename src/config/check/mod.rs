@@ -23,6 +23,7 @@ use std::path::Path;
 pub(super) use limit::word as per_word;
 
 use super::document::Document;
+use super::document::observe::Decisions;
 use super::place::{At, Place};
 use super::plan::{Plan, Store, Warning};
 use super::problem::{Problem, Problems};
@@ -65,6 +66,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         upstreams: upstreams.into_iter().flatten().collect(),
         routes: routes?,
         log: document.observe.as_ref().and_then(|o| o.log.as_ref()?.format.as_ref()).map(|format| format.value),
+        decisions: document.observe.as_ref().and_then(|o| o.decisions.as_ref()).is_none_or(|at| at.value == Decisions::On),
         warnings,
     })
 }

@@ -7,6 +7,9 @@ section! {
     Observe ("`observe`") {
         /// The access log.
         log: Option<Log>,
+        /// `on`: recent decisions are kept in memory, so that `portcullis explain` and the console can say why a request was
+        /// refused. `off`: none. Default: `on`.
+        decisions: Option<At<Decisions>>,
     }
     later [metrics, traces, audit]
 }
@@ -23,4 +26,9 @@ section! {
 words! {
     /// Form of the access log.
     LogFormat ("a form of log") { Json = "json", People = "people", Off = "off" }
+}
+
+words! {
+    /// Whether recent decisions are kept.
+    Decisions ("`on` or `off`") { On = "on", Off = "off" }
 }

@@ -5,6 +5,7 @@
 //! or that yields anything but a boolean, refuses.
 
 mod check;
+mod seen;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,6 +85,13 @@ impl Condition {
             Ok(_) => Err("it does not yield true or false".into()),
             Err(fault) => Err(fault.to_string().into()),
         }
+    }
+}
+
+impl Condition {
+    /// What the names that it reads were, for whoever asks why it did not hold.
+    pub fn seen(&self, caller: &Caller, head: &Head<'_>, params: &Params) -> Arc<str> {
+        seen::seen(self.program.expression(), caller, head, params).into()
     }
 }
 

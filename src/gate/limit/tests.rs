@@ -23,8 +23,8 @@ fn take(limits: &Limits, client: &str, headers: &HeaderMap) -> Result<Standings,
     let headers = Headers::Typed(headers);
     let head = Head { method: &Method::GET, host: "x", path: "/", query: None, client, secure: false, headers };
     let mut standings = Standings::default();
-    limits.take_early(&head, &mut standings)?;
-    limits.take_late(&head, &Caller::Anonymous, &mut standings)?;
+    limits.take_early(&head, &mut standings, &mut None)?;
+    limits.take_late(&head, &Caller::Anonymous, &mut standings, &mut None)?;
     Ok(standings)
 }
 

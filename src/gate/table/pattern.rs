@@ -88,6 +88,24 @@ impl Pattern {
         self.segments.iter().filter_map(name).collect()
     }
 
+    /// Whether it takes this canonical path, whatever the method. One pattern at a time: for explanations, not for requests.
+    pub fn takes_path(&self, path: &str) -> bool {
+        let texts: Vec<&str> = path.split('/').skip(1).collect();
+        let fixed = if self.ends_in_rest() { self.segments.len().saturating_sub(1) } else { self.segments.len() };
+        let long_enough = texts.len() == fixed || (self.ends_in_rest() && texts.len() > fixed);
+        long_enough && self.fitting(&texts) >= fixed
+    }
+
+    /// How many segments from the start on take those of a path.
+    pub fn fitting(&self, texts: &[&str]) -> usize {
+        let fits = |(segment, text): &(&Segment, &&str)| match segment {
+            Segment::Literal(literal) => decoded(literal) == decoded(text),
+            Segment::Named(_) => !text.is_empty(),
+            Segment::Rest => false,
+        };
+        self.segments.iter().zip(texts).take_while(fits).count()
+    }
+
     /// The segments with all names alike: two patterns of one shape match the same paths.
     pub(super) fn shape(&self) -> Vec<Segment> {
         let blind = |segment: &Segment| match segment {
@@ -122,6 +140,11 @@ impl Methods {
         if methods.is_empty() { fault("no method is named") } else { Ok(Self::Named(methods)) }
     }
 
+    /// Whether it takes `method`.
+    pub fn take(&self, method: &Method) -> bool {
+        self.takes(Some(method)).is_some()
+    }
+
     /// The named ones, with HEAD beside GET.
     pub(super) fn named(&self) -> Vec<Method> {
         match self {
@@ -148,6 +171,15 @@ impl Methods {
 }
 
 impl HostPattern {
+    /// Whether it takes this canonical host.
+    pub fn takes(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == host,
+            Self::Under(parent) => host.strip_suffix(parent.as_str()).is_some_and(|rest| rest.ends_with('.')),
+            Self::Any => true,
+        }
+    }
+
     /// Reads `api.example.com`, `*.example.com`, an IP address, or nothing.
     pub fn parse(text: &str) -> Result<Self, PatternFault> {
         if text.is_empty() {

@@ -128,20 +128,9 @@ fn a_wrong_pattern_is_explained() {
 
 /// The rules of the contract, done slowly: the best of all routes that match.
 fn naive<'p>(patterns: &'p [Pattern], path: &str, method: &Method) -> Option<&'p Pattern> {
-    let texts: Vec<&str> = path.split('/').skip(1).collect();
-    let fits = |pattern: &Pattern| {
-        let own = &pattern.segments;
-        let prefix = if pattern.ends_in_rest() { own.len() - 1 } else { own.len() };
-        let bare = texts.len() == prefix || (pattern.ends_in_rest() && texts.len() > prefix);
-        bare && own.iter().take(prefix).zip(&texts).all(|(segment, text)| match segment {
-            Segment::Literal(literal) => literal == text,
-            Segment::Named(_) => !text.is_empty(),
-            Segment::Rest => true,
-        })
-    };
     patterns
         .iter()
-        .filter(|pattern| fits(pattern) && pattern.methods.takes(Some(method)).is_some())
+        .filter(|pattern| pattern.takes_path(path) && pattern.methods.takes(Some(method)).is_some())
         .min_by_key(|pattern| (pattern.shape(), pattern.methods.takes(Some(method))))
 }
 

@@ -66,6 +66,7 @@ fn claims(token: &str, fresh_until: Time, expires: Time) -> Arc<Claims> {
         roles: Vec::new(),
         expires,
         fresh_until,
+        key: None,
         id: None,
         all: serde_json::Map::new(),
         digest: Digest::of(token.as_bytes()),

@@ -56,6 +56,7 @@ pub fn read(
         roles: roles(&all, settings.claims.roles.as_ref())?,
         expires,
         fresh_until: remembered.min(until),
+        key: None,
         id: text(all.get("jti"), "`jti` is not a short string")?,
         revocable: match &settings.hosted {
             Some(_) => Some(hosted::revocable(&all).ok_or(TokenFault::Malformed("a claim of our own is missing"))?),

@@ -1,0 +1,233 @@
+//! What this worker has decided lately, kept for whoever asks "why?" afterwards.
+//!
+//! Bounded, and without a lock: each worker keeps its own and is asked by an order. Refusals are kept by reason, so that a
+//! flood of one kind crowds out neither another kind nor what passed; of what passed, a sample by time. No token, cookie or
+//! body is ever part of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gate::limit::Standings;
+use crate::gate::{Identity, Refusal};
+use crate::ground::Time;
+use crate::observe::record::TokenUse;
+use crate::observe::{Reason, Record};
+use crate::token::unproved::Unproved;
+
+/// Refusals kept of each reason.
+const OF_EACH_REASON: usize = 128;
+/// Requests kept that passed.
+const PASSED: usize = 1024;
+/// At most one request that passed is kept in this time.
+const PASSED_EVERY: Duration = Duration::from_millis(5);
+/// Longest host and path kept, in bytes; a path can be 8 KiB long.
+const LONGEST: usize = 512;
+
+/// What the walk of one request found out, beside its record.
+#[derive(Clone, Default)]
+pub struct Facts {
+    /// Of the configuration that judged it.
+    pub generation: u64,
+    pub refusal: Option<Refusal>,
+    /// What would have been refused and was only watched.
+    pub observed: Option<Refusal>,
+    pub caller: Option<Arc<Identity>>,
+    /// What a token that is not good says of itself.
+    pub unproved: Option<Unproved>,
+    pub standings: Standings,
+    /// A browser's question before a request (CORS).
+    pub preflight: bool,
+}
+
+/// One decided request.
+struct Decision {
+    record: Box<Record>,
+    facts: Facts,
+    duration: Duration,
+}
+
+/// One decided request as it is told to other threads.
+#[derive(Clone)]
+pub struct Account {
+    pub request_id: Arc<str>,
+    pub at: Time,
+    pub duration: Duration,
+    pub method: http::Method,
+    pub host: String,
+    pub path: String,
+    pub version: &'static str,
+    pub client: std::net::IpAddr,
+    pub tls: bool,
+    /// Name of the route; `-` for none.
+    pub route: Option<Arc<str>>,
+    pub status: u16,
+    pub reason: Option<Reason>,
+    pub detail: Option<String>,
+    pub token: TokenUse,
+    pub upstream: Option<Arc<str>>,
+    pub server: Option<Arc<str>>,
+    pub upstream_time: Option<Duration>,
+    pub retries: u8,
+    pub facts: Facts,
+}
+
+/// Which decisions are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub request_id: Option<String>,
+    pub reason: Option<Reason>,
+    pub route: Option<String>,
+    /// Only what was refused, or would have been.
+    pub refused: bool,
+}
+
+/// What one worker remembers.
+#[derive(Default)]
+pub struct Decisions {
+    /// By `Reason::index`.
+    refused: Vec<VecDeque<Decision>>,
+    passed: VecDeque<Decision>,
+    last_passed: Option<Instant>,
+}
+
+impl Decisions {
+    /// Keeps what `record` and `facts` say, if it is to be kept. The place of the oldest is taken over, memory and all.
+    pub fn keep(&mut self, record: &mut Box<Record>, facts: &mut Facts, duration: Duration) {
+        let (kept, bound) = match record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason)) {
+            Some(reason) => {
+                if self.refused.is_empty() {
+                    self.refused.resize_with(Reason::ALL.len(), VecDeque::new);
+                }
+                let Some(kept) = self.refused.get_mut(reason.index()) else { return };
+                (kept, OF_EACH_REASON)
+            }
+            None => {
+                if self.last_passed.is_some_and(|last| record.started.saturating_duration_since(last) < PASSED_EVERY) {
+                    return;
+                }
+                self.last_passed = Some(record.started);
+                (&mut self.passed, PASSED)
+            }
+        };
+        let mut oldest = if kept.len() >= bound { kept.pop_front() } else { None };
+        let spare = oldest.take().map_or_else(|| Box::new(record.spare()), |oldest| oldest.record);
+        let mut record = std::mem::replace(record, spare);
+        for text in [&mut record.host, &mut record.path] {
+            if text.len() > LONGEST {
+                text.truncate(text.floor_char_boundary(LONGEST));
+                text.push('…');
+                text.shrink_to_fit();
+            }
+        }
+        kept.push_back(Decision { record, facts: std::mem::take(facts), duration });
+    }
+
+    /// Those that are wanted, the newest first, at most this many.
+    pub fn told(&self, wanted: &Wanted, most: usize) -> Vec<Account> {
+        let passed = if wanted.refused || wanted.reason.is_some() { None } else { Some(&self.passed) };
+        let all = self.refused.iter().chain(passed).flat_map(|kept| kept.iter());
+        let mut found: Vec<&Decision> = all.filter(|decision| decision.is(wanted)).collect();
+        found.sort_by_key(|decision| std::cmp::Reverse(decision.record.started));
+        found.into_iter().take(most).map(Decision::account).collect()
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.refused.iter().map(VecDeque::len).sum::<usize>() + self.passed.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Decision {
+    fn is(&self, wanted: &Wanted) -> bool {
+        let reason = self.record.refusal.or_else(|| self.facts.observed.as_ref().map(Refusal::reason));
+        wanted.request_id.as_ref().is_none_or(|id| **id == *self.record.request_id)
+            && wanted.reason.is_none_or(|reason_wanted| reason == Some(reason_wanted))
+            && wanted.route.as_ref().is_none_or(|name| self.record.route.as_ref().is_some_and(|route| *route.name == **name))
+    }
+
+    fn account(&self) -> Account {
+        let record = &self.record;
+        Account {
+            request_id: Arc::clone(&record.request_id),
+            at: record.at,
+            duration: self.duration,
+            method: record.method.clone(),
+            host: record.host.clone(),
+            path: record.path.clone(),
+            version: record.version,
+            client: record.client,
+            tls: record.tls,
+            route: record.route.as_ref().map(|route| Arc::clone(&route.name)),
+            status: record.status,
+            reason: record.refusal,
+            detail: record.detail.clone(),
+            token: record.token,
+            upstream: record.upstream.as_ref().map(|upstream| Arc::clone(&upstream.name)),
+            server: record.server.clone(),
+            upstream_time: record.upstream_time,
+            retries: record.retries,
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::record::tests::record;
+
+    fn keep(decisions: &mut Decisions, reason: Option<Reason>, number: u64) {
+        let mut record = Box::new(record());
+        record.request_id = number.to_string().into();
+        record.refusal = reason;
+        record.started += Duration::from_millis(number);
+        decisions.keep(&mut record, &mut Facts::default(), Duration::ZERO);
+    }
+
+    fn ids(decisions: &Decisions, wanted: &Wanted) -> Vec<String> {
+        decisions.told(wanted, usize::MAX).iter().map(|account| account.request_id.to_string()).collect()
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_crowds_out_no_other() {
+        let mut decisions = Decisions::default();
+        keep(&mut decisions, Some(Reason::ScopeMissing), 1);
+        keep(&mut decisions, None, 2);
+        for number in 10..2_000 {
+            keep(&mut decisions, Some(Reason::TokenMissing), number);
+        }
+        for number in 2_000..20_000 {
+            keep(&mut decisions, None, number * 10);
+        }
+        let of = |reason| Wanted { reason: Some(reason), ..Wanted::default() };
+        assert_eq!(ids(&decisions, &of(Reason::ScopeMissing)), ["1"]);
+        let flood = ids(&decisions, &of(Reason::TokenMissing));
+        assert_eq!((flood.len(), flood[0].as_str(), flood[127].as_str()), (128, "1999", "1872"));
+        assert_eq!(decisions.len(), 1 + 128 + 1024);
+    }
+
+    #[test]
+    fn of_what_passes_a_sample_is_kept() {
+        let mut decisions = Decisions::default();
+        for number in [1, 2, 3, 6, 7, 20] {
+            keep(&mut decisions, None, number);
+        }
+        assert_eq!(ids(&decisions, &Wanted::default()), ["20", "6", "1"]);
+        let one = Wanted { request_id: Some("6".to_owned()), ..Wanted::default() };
+        assert_eq!(ids(&decisions, &one), ["6"]);
+    }
+
+    #[test]
+    fn a_long_path_is_cut() {
+        let mut decisions = Decisions::default();
+        let mut record = Box::new(record());
+        record.path = "/ä".repeat(4_000);
+        decisions.keep(&mut record, &mut Facts::default(), Duration::ZERO);
+        assert!(decisions.told(&Wanted::default(), 1)[0].path.len() < LONGEST + 4);
+    }
+}
