@@ -135,6 +135,11 @@ impl Doors {
     }
 }
 
+/// A listener's settings, for a gateway without sockets.
+pub fn on_stage(listener: &plan::Listener) -> Door {
+    Door { admission: admission(listener), limits: limits(listener), tls: None, engine: engine(listener) }
+}
+
 fn admission(listener: &plan::Listener) -> Admission {
     Admission { trusted: listener.trusted_proxies.clone() }
 }

@@ -3,6 +3,7 @@
 //! In: a file. Out: workers, listeners, a control plane, and one snapshot that is swapped whole at each reload. On any
 //! failure of a reload the old house stands and the reason is told. The only room that knows all others.
 
+pub mod ask;
 mod desk;
 mod doors;
 pub mod house;
@@ -11,6 +12,7 @@ mod notify;
 pub mod office;
 pub mod open;
 mod reload;
+pub mod rehearsal;
 pub mod run;
 mod shutdown;
 mod sources;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::house::House;
 use super::open;
+use super::rehearsal::tests;
 use crate::admin::ReloadReport;
 use crate::config::{self, Files, Plan};
 
@@ -32,6 +33,7 @@ impl House {
     async fn try_reload(&self, opened: &mut Arc<open::Opened>, generation: u64) -> Result<(), String> {
         let plan = self.read().await?;
         unchanged(&opened.plan, &plan)?;
+        let plan = tested(plan).await?;
         let change = self.doors.lock().prepare(&plan.listeners).map_err(|fault| format!("{fault:#}"))?;
         let next = open::open(plan, change.doors.clone(), Some(opened), generation, &self.context).await;
         let next = Arc::new(next.map_err(|fault| format!("{fault:#}"))?);
@@ -51,6 +53,12 @@ impl House {
             Err(fault) => Err(fault.to_string()),
         }
     }
+}
+
+/// The plan, once its own tests have passed.
+async fn tested(plan: Plan) -> Result<Plan, String> {
+    let running = tokio::task::spawn_blocking(move || tests::must_pass(&plan).map(|()| plan));
+    running.await.map_err(|fault| fault.to_string())?
 }
 
 /// What a running process cannot change.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::house::House;
+use super::rehearsal::tests;
 use super::{notify, shutdown};
 use crate::config::{self, Files, Problems};
 
@@ -37,6 +38,7 @@ pub enum RunFault {
 /// Runs until SIGTERM or SIGINT has been obeyed.
 pub fn run(options: &Options) -> Result<(), RunFault> {
     let plan = config::load(&options.file, &Files).map_err(RunFault::Problems)?;
+    tests::must_pass(&plan).map_err(|failed| anyhow::anyhow!("{failed}\n`portcullis test` says more"))?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")

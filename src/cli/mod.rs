@@ -12,6 +12,7 @@ macro_rules! say {
 mod audit;
 mod check;
 mod client;
+mod explain;
 mod grant;
 mod key;
 mod office;
@@ -19,6 +20,7 @@ mod run;
 mod schema;
 mod table;
 mod terminal;
+mod test;
 mod token;
 mod transfer;
 mod user;
@@ -66,6 +68,10 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Run the tests of the configuration against the real decision code, without a socket
+    Test(test::Arguments),
+    /// Say why a request is let through or refused: `explain GET /v1/orders/7 --scope orders:read`, or `explain REQUEST_ID`
+    Explain(Box<explain::Arguments>),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Clients: programs that may ask for tokens
@@ -159,6 +165,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run { file, workers, log } => run::run(file, workers.map(usize::from), log),
         Command::Check { file, no_files, format } => check::check(&file, no_files, format == Format::Json),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Schema => schema::schema(),
         Command::Client { command, of } => client::client(command, of.file),
         Command::User { command, of } => user::user(command, of.file),

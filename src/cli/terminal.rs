@@ -12,6 +12,11 @@ pub fn stderr_takes_color() -> bool {
     std::io::stderr().is_terminal() && color_is_welcome()
 }
 
+/// In this colour (SGR parameters), where colour is wanted.
+pub fn painted(text: &str, code: &str, color: bool) -> String {
+    if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
 /// One line on standard output. Whoever reads may stop reading: `| head` is no fault of ours.
 pub fn line(text: std::fmt::Arguments<'_>) {
     use std::io::Write as _;

@@ -53,7 +53,7 @@ pub fn token(command: Command, file: PathBuf) -> ExitCode {
     }
 }
 
-fn read(token: Option<String>) -> std::io::Result<String> {
+pub(super) fn read(token: Option<String>) -> std::io::Result<String> {
     if let Some(token) = token.filter(|token| token != "-") {
         return Ok(token.trim().to_owned());
     }
@@ -77,8 +77,7 @@ fn show(inspection: &Inspection) {
         }
     }
     let color = terminal::stdout_takes_color();
-    let painted =
-        |text: &str, code: &str| if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let painted = |text: &str, code: &str| terminal::painted(text, code, color);
     for (check, outcome) in &inspection.checks {
         match outcome {
             Outcome::Good => say!("{}  {check}", painted("good   ", "32")),

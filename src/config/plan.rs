@@ -15,6 +15,7 @@ use super::place::Place;
 use crate::ground::Secret;
 
 pub mod authority;
+pub mod test;
 
 pub use super::document::issuer::{Algorithm, SecretAuth};
 pub use super::document::listen::Engine;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub upstreams: Vec<Upstream>,
     /// The most specific first.
     pub routes: Vec<Route>,
+    /// In the order of the file.
+    pub tests: Vec<test::Test>,
     /// `None`: `people` on a terminal, `json` otherwise.
     pub log: Option<LogFormat>,
     /// What the gateway decided is kept for a while, for explanations.

@@ -86,9 +86,35 @@ impl Scene {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         let log = self.house.log_of(answer);
         assert_eq!(log["refusal.code"], code);
+        self.explained(answer, code);
         assert_eq!(log["http.status"], status);
         self.house.wait_for_metric("portcullis_requests_total", &[("code", code)], |sum| sum >= 1.0);
         log
+    }
+
+    /// The explanation by request id names the route, the check, what was needed and what was seen, in plain words.
+    fn explained(&self, answer: &Answer, code: &str) {
+        let id = answer.header("x-request-id");
+        let told = self.house.admin_get(&format!("/decisions/{id}")).json();
+        assert_eq!((told["request_id"].as_str(), told["code"].as_str()), (Some(id), Some(code)), "{told:#}");
+        assert_eq!((told["outcome"].as_str(), told["status"].as_u64()), (Some("refused"), Some(answer.status.into())));
+        let steps = told["steps"].as_array().unwrap();
+        let refused: Vec<&Value> = steps.iter().filter(|step| step["outcome"] == "refused").collect();
+        let [step] = refused.as_slice() else { panic!("{told:#}") };
+        let word = |value: &Value| value.as_str().filter(|text| text.len() > 3).map(str::to_owned).unwrap_or_else(|| panic!("{told:#}"));
+        let (needed, seen, summary) = (word(&step["needed"]), word(&step["seen"]), word(&told["summary"]));
+        assert!(summary.contains(&needed) && summary.contains(&seen), "{told:#}");
+        assert!(word(&told["advice"]).ends_with(['.', ';']), "{told:#}");
+        let at = steps.iter().position(|step| step["outcome"] == "refused").unwrap();
+        assert!(steps[..at].iter().all(|step| step["outcome"] == "passed"), "{told:#}");
+        assert!(steps[at + 1..].iter().all(|step| step["outcome"] == "not_reached"), "{told:#}");
+        if !matches!(answer.status, 404 | 405 | 421) && told["request"]["path"] != "" {
+            assert!(summary.contains(&format!("the route `{}`", word(&told["route"]["name"]))), "{told:#}");
+            assert!(told["route"]["line"].as_u64().is_some(), "{told:#}");
+        }
+        if std::env::var_os("PORTCULLIS_EXPLAIN").is_some() {
+            println!("{code}: {summary}\n    {}", word(&told["advice"]));
+        }
     }
 
     fn bad_token(&self, token: &str, code: &str) {

@@ -96,7 +96,8 @@ fn introspection(planned: &plan::Introspection) -> Result<IntrospectionSettings,
     Ok(settings)
 }
 
-fn claims(planned: &plan::ClaimPaths) -> Result<ClaimPaths, String> {
+/// Where facts stand in an issuer's tokens.
+pub fn claims(planned: &plan::ClaimPaths) -> Result<ClaimPaths, String> {
     let path = |path: &Option<Vec<String>>| path.as_ref().map(|path| ClaimPath::parse(&path.join("."))).transpose();
     let usual = ClaimPaths::default();
     Ok(ClaimPaths {

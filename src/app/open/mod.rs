@@ -2,7 +2,7 @@
 
 pub mod authority;
 pub mod issuers;
-mod routes;
+pub(super) mod routes;
 mod upstreams;
 
 use std::collections::BTreeMap;

@@ -14,6 +14,7 @@ mod overlap;
 mod pattern;
 mod route;
 mod secret;
+pub(super) mod test;
 mod text;
 mod unused;
 mod upstream;
@@ -24,7 +25,9 @@ pub(super) use limit::word as per_word;
 
 use super::document::Document;
 use super::document::observe::Decisions;
+use super::document::test::TestFile;
 use super::place::{At, Place};
+use super::plan::test::Test;
 use super::plan::{Plan, Store, Warning};
 use super::problem::{Problem, Problems};
 use super::source::Source;
@@ -54,6 +57,8 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     let upstreams = upstream::upstreams(document, &mut check);
     let routes = route::routes(document, &upstreams, &mut check);
     unused::unused(document, &mut check);
+    let names = test::Names::of(document, routes.as_ref());
+    let tests = test::tests(document.tests.as_deref().unwrap_or_default(), &names, &mut check);
     let warnings = check.finished_warnings();
     Some(Plan {
         file: path.to_owned(),
@@ -65,10 +70,29 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         issuers,
         upstreams: upstreams.into_iter().flatten().collect(),
         routes: routes?,
+        tests,
         log: document.observe.as_ref().and_then(|o| o.log.as_ref()?.format.as_ref()).map(|format| format.value),
         decisions: document.observe.as_ref().and_then(|o| o.decisions.as_ref()).is_none_or(|at| at.value == Decisions::On),
         warnings,
     })
+}
+
+/// Checks the tests of another file.
+pub(super) fn more_tests(
+    file: &TestFile,
+    plan: &Plan,
+    path: &Path,
+    source: &dyn Source,
+    problems: &mut Problems,
+) -> Vec<Test> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut check = Check { source, base, problems, warnings: Vec::new(), skipped: false };
+    let issuers = plan.issuer_names();
+    let names = test::Names {
+        routes: plan.routes.iter().map(|route| route.name.as_str()).collect(),
+        issuers: issuers.iter().map(|name| (&**name, None)).collect(),
+    };
+    test::tests(file.tests.0.as_deref().unwrap_or_default(), &names, &mut check)
 }
 
 fn store(document: &Document, check: &Check<'_>) -> Store {

@@ -13,6 +13,7 @@ pub mod read;
 pub mod route;
 pub mod secret;
 pub mod store;
+pub mod test;
 pub mod upstream;
 
 use schemars::generate::SchemaSettings;
@@ -44,10 +45,12 @@ section! {
         defaults: Option<route::Defaults>,
         /// What may be called, and by whom. The most specific match wins, wherever it stands in the list.
         routes: Must<Vec<route::Route>>,
+        /// Calls, and what this file should say to them. They run at `portcullis test` and before each reload.
+        tests: Option<Vec<test::Test>>,
         /// What is written about each request.
         observe: Option<observe::Observe>,
     }
-    later [shared, tests]
+    later [shared]
     instead [
         server: "listeners stand under `listen`",
         listeners: "listeners stand under `listen`",

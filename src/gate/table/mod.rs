@@ -141,6 +141,10 @@ impl<T> Table<T> {
         self.values.iter()
     }
 
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.values.iter_mut()
+    }
+
     /// The trees that may hold a host, the most specific first.
     fn hosts<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Host> {
         // Where no route names a host, none is looked for.

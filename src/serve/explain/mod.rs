@@ -219,7 +219,7 @@ fn summary(account: &Account, outcome: Verdict, told: Option<&words::Words>) -> 
         Some(name) if &**name != "-" => format!(" by the route `{name}`"),
         Some(_) | None => String::new(),
     };
-    let why = told.map_or_else(String::new, |told| format!(" {} needed: {}. Seen: {}.", told.sentence, told.needed, told.seen));
+    let why = told.map_or_else(String::new, |told| format!(" {} Needed: {}. Seen: {}.", told.sentence, told.needed, told.seen));
     match outcome {
         Verdict::Allowed if account.facts.preflight => format!("{what} is a browser's question (CORS), and was answered with yes{by}."),
         Verdict::Allowed => format!("{what} was let through{by}."),
@@ -303,3 +303,6 @@ fn receives(account: &Account) -> Vec<(String, String)> {
     all.push(("x-request-id".to_owned(), account.request_id.to_string()));
     all
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,10 +122,10 @@ fn of_policy(refusal: &Refusal, account: &Account, route: Option<&Route>) -> Tol
         Refusal::ScopeMissing { needed, missing, .. } => told(
             format!("scope {needed}"),
             format!("{}; missing {missing}", names(claims.map(|claims| &claims.scopes))),
-            format!(
-                "The client `{}` has to ask its issuer `{}` for the scope, and must be allowed to have it there.",
+            scope_advice(
                 claims.and_then(|claims| claims.client.as_deref()).unwrap_or("that calls"),
                 claims.map_or("-", |claims| &*claims.issuer),
+                missing,
             ),
         ),
         Refusal::RoleMissing { needed } => told(
@@ -174,8 +174,22 @@ fn of_policy(refusal: &Refusal, account: &Account, route: Option<&Route>) -> Tol
     }
 }
 
-/// Up to the next millisecond.
+fn scope_advice(client: &str, issuer: &str, missing: &str) -> String {
+    if issuer == "authority" {
+        format!(
+            "If the client `{client}` may have it: name {missing} under its `scopes` in `authority.clients`, and let the client \
+             ask for it. A person's token has what the person's roles give, too."
+        )
+    } else {
+        format!("The client `{client}` has to ask its issuer `{issuer}` for {missing}, and must be allowed to have it there.")
+    }
+}
+
+/// Up to the next second, or millisecond where it is less than that.
 fn round(time: std::time::Duration) -> std::time::Duration {
+    if time > std::time::Duration::from_secs(1) {
+        return std::time::Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0));
+    }
     std::time::Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
