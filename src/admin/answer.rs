@@ -13,12 +13,13 @@ use super::{Asked, Desk, page};
 type Answer = Response<Full<Bytes>>;
 
 /// The paths there are, and the method each takes.
-const PATHS: [(&str, Method); 6] = [
+const PATHS: [(&str, Method); 7] = [
     ("/", Method::GET),
     ("/livez", Method::GET),
     ("/readyz", Method::GET),
     ("/metrics", Method::GET),
     ("/decisions", Method::GET),
+    ("/access", Method::GET),
     ("/reload", Method::POST),
 ];
 
@@ -31,7 +32,8 @@ pub async fn answer<B>(desk: &dyn Desk, request: Request<B>) -> Answer {
     let one = path.strip_prefix("/decisions/").filter(|id| !id.is_empty());
     let known = if one.is_some() { "/decisions" } else { path };
     let Some((_, method)) = PATHS.iter().find(|(own, _)| *own == known) else {
-        let there = "there is /, /livez, /readyz, /metrics, /decisions, /decisions/REQUEST_ID and POST /reload";
+        let there =
+            "there is /, /livez, /readyz, /metrics, /access, /decisions, /decisions/REQUEST_ID and POST /reload";
         return problem(StatusCode::NOT_FOUND, there);
     };
     if request.method() != method && !(*method == Method::GET && request.method() == Method::HEAD) {
@@ -47,6 +49,7 @@ pub async fn answer<B>(desk: &dyn Desk, request: Request<B>) -> Answer {
         };
     }
     match path {
+        "/access" => document(StatusCode::OK, &desk.access()),
         "/decisions" => decisions(desk, request.uri().query().unwrap_or_default()).await,
         "/livez" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
         "/readyz" => {

@@ -30,6 +30,8 @@ pub trait Desk: Send + Sync + 'static {
     fn reload(&self) -> Pin<Box<dyn Future<Output = ReloadReport> + Send + '_>>;
     /// The access map, for people.
     fn map(&self) -> String;
+    /// What the configuration in force lets whom do, for `check --against`.
+    fn access(&self) -> Value;
     /// Recent decisions, the newest first, each as a JSON object. `Err` says what is wrong with the question.
     fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>>;
     /// The explanation of one request; `None` when it is not kept, or not any more.

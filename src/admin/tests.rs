@@ -30,6 +30,10 @@ impl Desk for Fake {
         "GET /v1 <public>".to_owned()
     }
 
+    fn access(&self) -> Value {
+        serde_json::json!({ "routes": [] })
+    }
+
     fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>> {
         Box::pin(async move { Ok(vec![serde_json::json!({ "asked": format!("{asked:?}") })]) })
     }
@@ -87,7 +91,8 @@ async fn the_listener_answers_to_its_address_alone() {
 
 #[tokio::test]
 async fn decisions_are_asked_for_by_what_they_were() {
-    let (status, body) = ask(true, "GET", "/decisions?code=scope_missing&route=GET%20/a&refused=true&limit=5", &[]).await;
+    let (status, body) =
+        ask(true, "GET", "/decisions?code=scope_missing&route=GET%20/a&refused=true&limit=5", &[]).await;
     assert_eq!(status, StatusCode::OK);
     let asked = Asked { code: Some("scope_missing".into()), route: Some("GET /a".into()), refused: true, most: 5 };
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["decisions"][0]["asked"], format!("{asked:?}"));

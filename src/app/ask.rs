@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::config::diff::Model;
 use crate::dial::client::{Bounds, Client};
 use crate::serve::explain::Explanation;
 
@@ -20,6 +21,13 @@ pub fn decision(admin: &str, request_id: &str) -> anyhow::Result<Explanation> {
         let detail = body.get("detail").and_then(Value::as_str).unwrap_or("it gives no reason");
         anyhow::bail!("the gateway at {admin} answers {status}: {detail}");
     }
+    serde_json::from_value(body).with_context(|| format!("the answer of {admin} cannot be read"))
+}
+
+/// What the gateway behind `admin` lets whom do.
+pub fn access(admin: &str) -> anyhow::Result<Model> {
+    let (status, body) = get(admin, "/access")?;
+    anyhow::ensure!(status == 200, "the gateway at {admin} answers {status}");
     serde_json::from_value(body).with_context(|| format!("the answer of {admin} cannot be read"))
 }
 

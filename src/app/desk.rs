@@ -8,6 +8,7 @@ use super::house::House;
 use serde_json::{Value, json};
 
 use crate::admin::{Asked, Dependency, Readiness, ReloadReport};
+use crate::config::diff::Model;
 use crate::config::map;
 use crate::observe::Reason;
 use crate::serve::decisions::Wanted;
@@ -48,6 +49,11 @@ impl crate::admin::Desk for Desk {
                 None => ReloadReport { done: false, generation: 0, problems: Some("the gateway is ending".to_owned()) },
             }
         })
+    }
+
+    fn access(&self) -> Value {
+        let model = self.house.upgrade().map(|house| Model::of(&house.current.load().plan)).unwrap_or_default();
+        serde_json::to_value(model).unwrap_or_default()
     }
 
     fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>> {

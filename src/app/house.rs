@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedSender, channel, unbounded_channel};
 
 use super::desk::Desk;
 use super::doors::Doors;
+use super::history::History;
 use super::open::{self, Context, Opened};
 use super::run::Options;
 use super::sources;
@@ -49,6 +50,7 @@ pub struct House {
     workers: Mutex<Vec<JoinHandle<()>>>,
     log_thread: Mutex<Option<JoinHandle<()>>>,
     draining: AtomicBool,
+    pub(super) history: Mutex<History>,
 }
 
 impl House {
@@ -100,6 +102,7 @@ impl House {
             workers: Mutex::new(workers),
             log_thread: Mutex::new(Some(log_thread)),
             draining: AtomicBool::new(false),
+            history: Mutex::default(),
         });
         house.obey(change);
         metrics.loaded(1, SystemClock.now().secs(), true);
@@ -187,14 +190,20 @@ impl House {
     /// Says where it listens and what to look out for.
     pub fn announce(&self) {
         let opened = self.current.load();
-        for warning in &opened.plan.warnings {
-            tracing::warn!(line = warning.line, key = %warning.path, "{}", warning.text);
-        }
+        warn(&opened.plan);
         for listener in &opened.plan.listeners {
             let scheme = if listener.certificates.is_empty() { "http" } else { "https" };
             tracing::info!("listening on {scheme}://{}", listener.address);
         }
         tracing::info!("admin on http://{}", opened.plan.admin);
+    }
+}
+
+/// Says what to look out for, but for what somebody has acknowledged.
+pub(super) fn warn(plan: &Plan) {
+    for warning in plan.warnings.iter().filter(|warning| warning.acknowledged.is_none()) {
+        let name = warning.name.unwrap_or("notice");
+        tracing::warn!(line = warning.line, key = %warning.path, finding = name, "{}", warning.text);
     }
 }
 

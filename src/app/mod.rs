@@ -6,13 +6,14 @@
 pub mod ask;
 mod desk;
 mod doors;
+mod history;
 pub mod house;
 pub mod inspect;
 mod notify;
 pub mod office;
 pub mod open;
-mod reload;
 pub mod rehearsal;
+mod reload;
 pub mod run;
 mod shutdown;
 mod sources;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::house::House;
+use super::house::{self, House};
 use super::open;
 use super::rehearsal::tests;
 use crate::admin::ReloadReport;
+use crate::config::diff::{self, Diff, Kind, Model};
 use crate::config::{self, Files, Plan};
 
 impl House {
@@ -14,34 +15,36 @@ impl House {
         let mut opened = self.opened.lock().await;
         let generation = opened.snapshot.generation + 1;
         match self.try_reload(&mut opened, generation).await {
-            Ok(()) => {
+            Ok(diff) => {
                 self.context.metrics.loaded(generation, self.context.clock.now().secs(), false);
                 tracing::info!(config.generation = generation, "configuration reloaded");
-                for warning in &opened.plan.warnings {
-                    tracing::warn!(line = warning.line, key = %warning.path, "{}", warning.text);
-                }
+                say(&diff);
+                house::warn(&opened.plan);
+                self.remember(generation, None, diff);
                 ReloadReport { done: true, generation, problems: None }
             }
             Err(problems) => {
                 self.context.metrics.reload_refused();
                 tracing::error!("reload refused, the old configuration stays in force:\n{problems}");
+                self.remember(generation - 1, Some(problems.clone()), Diff::default());
                 ReloadReport { done: false, generation: generation - 1, problems: Some(problems) }
             }
         }
     }
 
-    async fn try_reload(&self, opened: &mut Arc<open::Opened>, generation: u64) -> Result<(), String> {
+    async fn try_reload(&self, opened: &mut Arc<open::Opened>, generation: u64) -> Result<Diff, String> {
         let plan = self.read().await?;
         unchanged(&opened.plan, &plan)?;
         let plan = tested(plan).await?;
         let change = self.doors.lock().prepare(&plan.listeners).map_err(|fault| format!("{fault:#}"))?;
         let next = open::open(plan, change.doors.clone(), Some(opened), generation, &self.context).await;
         let next = Arc::new(next.map_err(|fault| format!("{fault:#}"))?);
+        let diff = compared(opened, &next).await;
         self.shared.house.store(Arc::clone(&next.snapshot));
         self.current.store(Arc::clone(&next));
         self.obey(change);
         *opened = next;
-        Ok(())
+        Ok(diff)
     }
 
     async fn read(&self) -> Result<Plan, String> {
@@ -51,6 +54,31 @@ impl House {
             Ok(Ok(plan)) => Ok(plan),
             Ok(Err(problems)) => Err(problems.render(false)),
             Err(fault) => Err(fault.to_string()),
+        }
+    }
+}
+
+/// What the new configuration opens and closes. What cannot be compared is said, and no reason to refuse the reload.
+async fn compared(old: &Arc<open::Opened>, new: &Arc<open::Opened>) -> Diff {
+    let (old, new) = (Arc::clone(old), Arc::clone(new));
+    let comparing = tokio::task::spawn_blocking(move || diff::diff(&Model::of(&old.plan), &Model::of(&new.plan)));
+    match comparing.await {
+        Ok(Ok(diff)) => diff,
+        Ok(Err(fault)) => {
+            tracing::warn!("what the reload opens and closes cannot be told: {fault}");
+            Diff::default()
+        }
+        Err(_) => Diff::default(),
+    }
+}
+
+fn say(diff: &Diff) {
+    for change in &diff.changes {
+        let (before, now) = (change.before.as_deref().unwrap_or("-"), change.now.as_deref().unwrap_or("-"));
+        match change.kind {
+            Kind::Opens => tracing::warn!(access = "opens", before, now, "{}", change.sentence),
+            Kind::Closes => tracing::info!(access = "closes", before, now, "{}", change.sentence),
+            Kind::Changes => tracing::info!(access = "changes", before, now, "{}", change.sentence),
         }
     }
 }

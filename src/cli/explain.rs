@@ -171,7 +171,14 @@ fn show(explanation: &Explanation, upstream: Option<&Value>) {
     let request = &explanation.request;
     let scheme = if request.tls { "https" } else { "http" };
     say!("\n{}", paint("request", "1"));
-    say!("  {} {scheme}://{}{}  from {}, HTTP/{}", request.method, request.host, request.path, request.client, request.version);
+    say!(
+        "  {} {scheme}://{}{}  from {}, HTTP/{}",
+        request.method,
+        request.host,
+        request.path,
+        request.client,
+        request.version
+    );
     say!("  id {}, {}, configuration {}", explanation.request_id, explanation.at, explanation.generation);
     if !explanation.considered.is_empty() {
         say!("\n{}", paint("routes", "1"));
@@ -183,7 +190,12 @@ fn show(explanation: &Explanation, upstream: Option<&Value>) {
     if let Some(caller) = &explanation.caller {
         let who = caller.subject.as_deref().or(caller.client.as_deref()).unwrap_or("somebody");
         say!("\n{}", paint("caller", "1"));
-        say!("  {who}, client {}, by issuer {}; {}", caller.client.as_deref().unwrap_or("-"), caller.issuer, caller.verified);
+        say!(
+            "  {who}, client {}, by issuer {}; {}",
+            caller.client.as_deref().unwrap_or("-"),
+            caller.issuer,
+            caller.verified
+        );
         if let Some(key) = &caller.key {
             say!("  signed with key {key}");
         }
@@ -211,7 +223,9 @@ fn show_answer(explanation: &Explanation, upstream: Option<&Value>) {
         say!("\n{} {answered}", terminal::painted("answered by", "1", color));
     }
     let headers: Vec<(String, String)> = match upstream.and_then(|upstream| upstream.get("headers")?.as_object()) {
-        Some(map) => map.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect(),
+        Some(map) => {
+            map.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+        }
         None => explanation.upstream_receives.clone(),
     };
     if explanation.outcome != Verdict::Refused && !headers.is_empty() {

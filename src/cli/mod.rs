@@ -57,17 +57,8 @@ enum Command {
         #[arg(long, env = "PORTCULLIS_LOG")]
         log: Option<String>,
     },
-    /// Check the configuration: prints every problem, or who may call what
-    Check {
-        /// The configuration
-        #[arg(default_value = "gateway.yaml")]
-        file: PathBuf,
-        /// Do not look at the files and variables that the configuration names
-        #[arg(long)]
-        no_files: bool,
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
-    },
+    /// Check the configuration: prints every problem, or who may call what, or what a change opens and closes
+    Check(check::Arguments),
     /// Run the tests of the configuration against the real decision code, without a socket
     Test(test::Arguments),
     /// Say why a request is let through or refused: `explain GET /v1/orders/7 --scope orders:read`, or `explain REQUEST_ID`
@@ -164,7 +155,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match arguments.command {
         Command::Run { file, workers, log } => run::run(file, workers.map(usize::from), log),
-        Command::Check { file, no_files, format } => check::check(&file, no_files, format == Format::Json),
+        Command::Check(arguments) => check::check(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Schema => schema::schema(),

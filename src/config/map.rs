@@ -30,8 +30,22 @@ pub fn text(plan: &Plan) -> String {
     }
     let public = plan.routes.iter().filter(|route| matches!(route.access, Access::Public)).count();
     let _ = writeln!(out, "\n{} routes, {public} of them public", plan.routes.len());
-    for warning in &plan.warnings {
+    if !plan.tests.is_empty() {
+        let _ = writeln!(out, "{} tests; `portcullis test` runs them", plan.tests.len());
+    }
+    for warning in plan.warnings.iter().filter(|warning| warning.acknowledged.is_none()) {
         let _ = writeln!(out, "\nwarning: line {}, {}: {}", warning.line, warning.path, warning.text);
+        if let (Some(help), Some(name)) = (warning.help, warning.name) {
+            let _ = writeln!(out, "  help: {help}; or say why it is right so: `acknowledge: {{{name}: ...}}`");
+        }
+    }
+    let acknowledged: Vec<_> = plan.warnings.iter().filter(|warning| warning.acknowledged.is_some()).collect();
+    if !acknowledged.is_empty() {
+        let _ = writeln!(out, "\nacknowledged:");
+        for warning in acknowledged {
+            let reason = warning.acknowledged.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "  line {}, {}: {}", warning.line, warning.name.unwrap_or_default(), reason);
+        }
     }
     out
 }
@@ -42,7 +56,12 @@ pub fn json(plan: &Plan) -> Value {
     let warnings: Vec<Value> = plan
         .warnings
         .iter()
-        .map(|warning| json!({ "line": warning.line, "path": warning.path, "text": warning.text }))
+        .map(|warning| {
+            json!({
+                "line": warning.line, "path": warning.path, "name": warning.name, "text": warning.text,
+                "help": warning.help, "acknowledged": warning.acknowledged,
+            })
+        })
         .collect();
     json!({ "file": plan.file.to_string_lossy(), "routes": routes, "warnings": warnings })
 }
@@ -53,7 +72,11 @@ fn row(plan: &Plan, route: &Route) -> [String; 4] {
         let _ = write!(to, ", body up to {}", size::format(max));
     }
     let limits = route.limits.iter().map(limit).collect::<Vec<_>>().join("; ");
-    [shown(&route.pattern), who(plan, &route.access), to, limits]
+    let mut who = who(plan, &route.access);
+    if route.only_observes {
+        who = format!("ANYONE; only observed: {who}");
+    }
+    [shown(&route.pattern), who, to, limits]
 }
 
 fn route_json(plan: &Plan, route: &Route) -> Value {
@@ -87,7 +110,7 @@ fn route_json(plan: &Plan, route: &Route) -> Value {
     })
 }
 
-fn shown(pattern: &Pattern) -> String {
+pub(super) fn shown(pattern: &Pattern) -> String {
     pattern.text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -123,7 +146,7 @@ fn needs(rule: &Rule) -> String {
     parts.join(", and ")
 }
 
-fn goes_to(plan: &Plan, route: &Route) -> String {
+pub(super) fn goes_to(plan: &Plan, route: &Route) -> String {
     match &route.destination {
         Destination::Upstream { index, .. } => {
             plan.upstreams.get(*index).map_or_else(String::new, |upstream| format!("upstream {}", upstream.name))

@@ -7,6 +7,7 @@
 //! Never starts anything, opens no socket, and never repeats a secret that somebody wrote in clear.
 
 mod check;
+pub mod diff;
 pub mod document;
 pub mod map;
 pub mod node;
@@ -57,7 +58,8 @@ pub fn load(path: &Path, source: &dyn Source) -> Result<Plan, Problems> {
 pub fn load_tests(path: &Path, plan: &Plan, source: &dyn Source) -> Result<Vec<plan::test::Test>, Problems> {
     let name = path.to_string_lossy();
     let bytes = source.document(path).map_err(|cause| Problems::unreadable(&name, &cause))?;
-    let content = String::from_utf8(bytes).map_err(|fault| Problems::not_text(&name, fault.utf8_error().valid_up_to()))?;
+    let content =
+        String::from_utf8(bytes).map_err(|fault| Problems::not_text(&name, fault.utf8_error().valid_up_to()))?;
     let text = Text::new(&name, content);
     let mut problems = Problems::new(text.clone());
     let root = node::parse(&text, &mut problems);

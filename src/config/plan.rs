@@ -60,7 +60,12 @@ pub struct Warning {
     pub line: usize,
     /// Where in the structure: `issuers.corp.url`.
     pub path: String,
+    /// What kind of finding it is; `None`: not one that can be acknowledged.
+    pub name: Option<&'static str>,
     pub text: String,
+    pub help: Option<&'static str>,
+    /// Why it is as it should be, if somebody said so.
+    pub acknowledged: Option<String>,
     pub(super) place: Place,
 }
 
@@ -216,6 +221,8 @@ pub struct Route {
     pub headers: Headers,
     pub forward_token: bool,
     pub websocket: bool,
+    /// Its access is judged and noted, and nobody is refused by it.
+    pub only_observes: bool,
 }
 
 /// What a route matches.
@@ -271,6 +278,16 @@ pub struct Rule {
     pub conditions: Vec<String>,
     /// Names of issuers, at least one; the hosted one is `authority`.
     pub issuers: Vec<String>,
+    /// What is asked beyond that, and only observed.
+    pub tries: Option<Tries>,
+}
+
+/// What a route would ask.
+#[derive(Clone, Debug)]
+pub struct Tries {
+    pub scopes: Requirement,
+    pub roles: Requirement,
+    pub conditions: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -310,6 +327,8 @@ pub struct Limit {
     /// At least 1.
     pub burst: u32,
     pub per: Per,
+    /// It counts, and refuses nobody.
+    pub only_observes: bool,
 }
 
 #[derive(Clone, Debug)]

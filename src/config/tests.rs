@@ -178,7 +178,7 @@ fn a_name_that_the_authority_does_not_have_is_told_where_others_give_it_too_if_i
     fn check(access: &str, expected: &[&str]) {
         let text = format!(
             "version: 1\nlisten: [{{address: 127.0.0.1:0}}]\nauthority:\n  issuer: https://api.example\n  keys: {{}}\n  \
-             scopes: {{orders:read: Read}}\n  roles: {{clerk: {{}}}}\nissuers: {{corp: {{url: https://corp.example, \
+             scopes: {{orders:read: Read}}\n  roles: {{clerk: {{scopes: [orders:read]}}}}\nissuers: {{corp: {{url: https://corp.example, \
              audience: api}}}}\nroutes: [{{match: GET /, access: {access}, respond: echo}}]\n"
         );
         let plan =

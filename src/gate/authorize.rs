@@ -199,8 +199,18 @@ mod tests {
         check(&rule(need(&["a"], &[]), need(&["clerk"], &[]), ""), &caller, None, None);
         check(&rule(need(&["a"], &[]), need(&["chief"], &[]), ""), &caller, Some(Reason::RoleMissing), None);
         check(&rule(need(&[], &[]), need(&[], &[]), "token.subject == 'alice'"), &caller, None, None);
-        check(&rule(need(&[], &[]), need(&[], &[]), "token.subject == 'bob'"), &caller, Some(Reason::ConditionFailed), None);
-        check(&rule(need(&[], &[]), need(&[], &[]), "token.claims.no == 1"), &caller, Some(Reason::ConditionFailed), None);
+        check(
+            &rule(need(&[], &[]), need(&[], &[]), "token.subject == 'bob'"),
+            &caller,
+            Some(Reason::ConditionFailed),
+            None,
+        );
+        check(
+            &rule(need(&[], &[]), need(&[], &[]), "token.claims.no == 1"),
+            &caller,
+            Some(Reason::ConditionFailed),
+            None,
+        );
     }
 
     #[test]

@@ -147,7 +147,10 @@ impl Decision {
         let reason = self.record.refusal.or_else(|| self.facts.observed.as_ref().map(Refusal::reason));
         wanted.request_id.as_ref().is_none_or(|id| **id == *self.record.request_id)
             && wanted.reason.is_none_or(|reason_wanted| reason == Some(reason_wanted))
-            && wanted.route.as_ref().is_none_or(|name| self.record.route.as_ref().is_some_and(|route| *route.name == **name))
+            && wanted
+                .route
+                .as_ref()
+                .is_none_or(|name| self.record.route.as_ref().is_some_and(|route| *route.name == **name))
     }
 
     fn account(&self) -> Account {

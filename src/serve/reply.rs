@@ -110,11 +110,8 @@ fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_
 pub fn unreadable(worker: &Rc<Worker>, peer: &Peer, fault: &hyper::Error, violation: Option<&'static str>) {
     let mut record = worker.open_record(peer, http::Method::default(), http::Version::HTTP_11);
     let what = violation.unwrap_or("the bytes of the request are not HTTP");
-    let refusal = if fault.is_parse_too_large() {
-        Refusal::HeadTooLarge(what)
-    } else {
-        Refusal::Malformed { what, close: true }
-    };
+    let refusal =
+        if fault.is_parse_too_large() { Refusal::HeadTooLarge(what) } else { Refusal::Malformed { what, close: true } };
     let reason = refusal.reason();
     record.refusal = Some(reason);
     record.status = reason.status();

@@ -101,7 +101,9 @@ impl Scene {
         let steps = told["steps"].as_array().unwrap();
         let refused: Vec<&Value> = steps.iter().filter(|step| step["outcome"] == "refused").collect();
         let [step] = refused.as_slice() else { panic!("{told:#}") };
-        let word = |value: &Value| value.as_str().filter(|text| text.len() > 3).map(str::to_owned).unwrap_or_else(|| panic!("{told:#}"));
+        let word = |value: &Value| {
+            value.as_str().filter(|text| text.len() > 3).map(str::to_owned).unwrap_or_else(|| panic!("{told:#}"))
+        };
         let (needed, seen, summary) = (word(&step["needed"]), word(&step["seen"]), word(&told["summary"]));
         assert!(summary.contains(&needed) && summary.contains(&seen), "{told:#}");
         assert!(word(&told["advice"]).ends_with(['.', ';']), "{told:#}");

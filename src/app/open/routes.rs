@@ -90,14 +90,17 @@ fn route(
 
 fn policy(planned: &plan::Route, issuers: usize, context: &Context) -> anyhow::Result<Policy> {
     let limit = |limit: &plan::Limit| {
-        let rate = Rate::new(limit.count, limit.window)?;
-        Limit::new(&limit.name, rate, limit.burst, per(&limit.per)?, Arc::clone(&context.clock))
+        let told = |message: String| anyhow!(message);
+        let rate = Rate::new(limit.count, limit.window).map_err(told)?;
+        let per = per(&limit.per).map_err(told)?;
+        let made = Limit::new(&limit.name, rate, limit.burst, per, Arc::clone(&context.clock)).map_err(told)?;
+        Ok(made.observing(limit.only_observes))
     };
-    let limits: Result<Vec<_>, String> = planned.limits.iter().map(limit).collect();
+    let limits: anyhow::Result<Vec<_>> = planned.limits.iter().map(limit).collect();
     let (authenticate, rule) = access(planned, issuers)?;
     Ok(Policy {
         cors: planned.cors.as_ref().map(cors).transpose().map_err(|message| anyhow!(message))?,
-        limits: Limits::new(limits.map_err(|message| anyhow!(message))?),
+        limits: Limits::new(limits?),
         authenticate,
         rule,
         body: BodyRule { max: planned.body.max, types: planned.body.types.clone() },
@@ -122,12 +125,19 @@ fn access(planned: &plan::Route, issuers: usize) -> anyhow::Result<(Authenticate
     };
     let names = |names: &[String]| names.iter().map(|name| Arc::from(name.as_str())).collect::<Vec<Arc<str>>>();
     let params = Pattern::parse(&planned.pattern.text)?.names();
-    let when = rule.conditions.iter().map(|text| Condition::compile(text, &params, false)).collect::<Result<_, _>>()?;
-    let scopes = Need::new(names(&rule.scopes.all), names(&rule.scopes.any));
-    let roles = Need::new(names(&rule.roles.all), names(&rule.roles.any));
+    let compiled = |conditions: &[String]| {
+        conditions.iter().map(|text| Condition::compile(text, &params, false)).collect::<Result<Vec<_>, _>>()
+    };
+    let need = |required: &plan::Requirement| Need::new(names(&required.all), names(&required.any));
+    let (scopes, roles, when) = (need(&rule.scopes), need(&rule.roles), compiled(&rule.conditions)?);
+    let tries = rule.tries.as_ref().map(|tries| {
+        let (scopes, roles) = (need(&tries.scopes), need(&tries.roles));
+        anyhow::Ok(Asks::Token { scopes, roles, when: compiled(&tries.conditions)? })
+    });
     let accepted = if rule.issuers.len() == issuers { None } else { Some(names(&rule.issuers)) };
     let authenticate = Authenticate::Required { issuers: accepted, scope: scopes.names() };
-    Ok((authenticate, Rule::strict(Asks::Token { scopes, roles, when })))
+    let asks = Asks::Token { scopes, roles, when };
+    Ok((authenticate, Rule { asks, tries: tries.transpose()?, only_observes: planned.only_observes }))
 }
 
 fn cors(planned: &plan::Cors) -> Result<Cors, String> {

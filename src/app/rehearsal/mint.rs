@@ -12,10 +12,10 @@ use crate::config::Plan;
 use crate::config::plan::test::Described;
 use crate::config::plan::{self, AUTHORITY};
 use crate::ground::{SystemRandom, Time};
+use crate::token::Hosted;
 use crate::token::issuer::{IssuerSettings, KeySource, TypeRule};
 use crate::token::jwt::sign::generate_pkcs8;
 use crate::token::jwt::{Algorithm, KeySet, Signer};
-use crate::token::Hosted;
 
 /// How long described tokens live.
 const LIFE: Duration = Duration::from_secs(300);

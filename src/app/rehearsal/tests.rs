@@ -123,7 +123,10 @@ fn misses(expect: &Expect, outcome: &Outcome, route: Option<&str>, told: &Told) 
     if let Some(wanted) = &expect.route
         && route != Some(wanted.as_str())
     {
-        misses.push(format!("expected the route `{wanted}`, got {}", route.map_or("none".to_owned(), |route| format!("`{route}`"))));
+        misses.push(format!(
+            "expected the route `{wanted}`, got {}",
+            route.map_or("none".to_owned(), |route| format!("`{route}`"))
+        ));
     }
     for (name, wanted) in &expect.headers {
         let seen: Vec<_> = told.headers.get_all(name).iter().collect();

@@ -6,7 +6,7 @@ use crate::config::document::policy::{Access as Written, AccessRule, Requirement
 use crate::config::document::read::OneOrMany;
 use crate::config::document::route::Route;
 use crate::config::place::{At, Place};
-use crate::config::plan::{AUTHORITY, Access, Requirement, Rule};
+use crate::config::plan::{AUTHORITY, Access, Requirement, Rule, Tries};
 use crate::config::problem::Problem;
 use crate::config::suggest;
 
@@ -32,9 +32,9 @@ pub(super) fn access(document: &Document, route: &Route, segments: &[&str], chec
     let issuers = issuers(document, route, rule, place, check);
     let Some(rule) = rule else {
         let (scopes, roles, conditions) = (Requirement::default(), Requirement::default(), Vec::new());
-        return Some(Access::Rule(Rule { scopes, roles, conditions, issuers: issuers? }));
+        return Some(Access::Rule(Rule { scopes, roles, conditions, issuers: issuers?, tries: None }));
     };
-    let names = ["scope", "role", "when", "issuers"];
+    let names = ["scope", "role", "when", "issuers", "observe"];
     if !names.iter().any(|name| rule.has(name)) {
         let cause = "this names nothing that a token needs";
         check.add(
@@ -45,8 +45,9 @@ pub(super) fn access(document: &Document, route: &Route, segments: &[&str], chec
     let scopes = requirement(rule.scope.as_ref(), "scope", check);
     let roles = requirement(rule.role.as_ref(), "role", check);
     names_of_authority(document, rule, issuers.as_deref(), check);
-    let conditions = conditions(rule, segments, check);
-    Some(Access::Rule(Rule { scopes: scopes?, roles: roles?, conditions, issuers: issuers? }))
+    let conditions = conditions(rule.when.as_ref(), segments, check);
+    let tries = tries(rule, segments, check);
+    Some(Access::Rule(Rule { scopes: scopes?, roles: roles?, conditions, issuers: issuers?, tries: tries? }))
 }
 
 /// Names of the issuers whose tokens the route takes, at least one.
@@ -155,9 +156,22 @@ fn exists(name: &At<String>, what: &str, known: &[(&str, Option<Place>)], alone:
     }
 }
 
-fn conditions(rule: &AccessRule, segments: &[&str], check: &mut Check<'_>) -> Vec<String> {
-    let written = rule.when.as_ref().map_or(&[][..], |when| &when.items);
-    if let Some(empty) = rule.when.as_ref().filter(|when| when.listed && when.items.is_empty()) {
+/// What is only observed. `None` where a problem was noted.
+fn tries(rule: &AccessRule, segments: &[&str], check: &mut Check<'_>) -> Option<Option<Tries>> {
+    let Some(written) = &rule.observe else { return Some(None) };
+    if !["scope", "role", "when"].iter().any(|name| written.has(name)) {
+        let cause = "this names nothing to observe";
+        check.add(Problem::at(written.place, cause).help("name what would be asked: `observe: {scope: orders:read}`"));
+    }
+    let scopes = requirement(written.scope.as_ref(), "scope", check);
+    let roles = requirement(written.role.as_ref(), "role", check);
+    let conditions = conditions(written.when.as_ref(), segments, check);
+    Some(Some(Tries { scopes: scopes?, roles: roles?, conditions }))
+}
+
+fn conditions(when: Option<&OneOrMany<At<String>>>, segments: &[&str], check: &mut Check<'_>) -> Vec<String> {
+    let written = when.map_or(&[][..], |when| &when.items);
+    if let Some(empty) = when.filter(|when| when.listed && when.items.is_empty()) {
         check.add(
             Problem::at(empty.place, "an empty list of conditions does nothing")
                 .help("write a condition, or remove `when`"),

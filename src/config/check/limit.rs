@@ -64,7 +64,8 @@ fn one(written: &Written, check: &mut Check<'_>) -> Option<Limit> {
     let name =
         written.name.as_ref().map_or_else(|| format!("{}:{}", word(&per), rate.value), |name| name.value.clone());
     let burst = written.burst.as_ref().map_or(count, |burst| burst.value);
-    Some(Limit { name, text: rate.value.clone(), count, window, burst, per })
+    let only_observes = written.observe.as_ref().is_some_and(|at| at.value);
+    Some(Limit { name, text: rate.value.clone(), count, window, burst, per, only_observes })
 }
 
 /// `100/s`, `10/m`, `1000/h`.

@@ -9,6 +9,7 @@ mod cors;
 mod file;
 mod issuer;
 mod limit;
+pub(super) mod lint;
 mod listen;
 mod overlap;
 mod pattern;
@@ -39,15 +40,27 @@ struct Check<'a> {
     /// Relative paths count from here.
     base: &'a Path,
     problems: &'a mut Problems,
-    warnings: Vec<(Place, String)>,
+    warnings: Vec<Noted>,
+    /// Places of acknowledgements that met something.
+    acknowledged: Vec<Place>,
     /// Something was left out because the source does not look at files.
     skipped: bool,
+}
+
+/// A warning to be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Noted {
+    place: Place,
+    name: Option<&'static str>,
+    text: String,
+    help: Option<&'static str>,
+    acknowledged: Option<String>,
 }
 
 /// Checks a whole document. `None` if something that cannot be left out was not there; the problems say what.
 pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, problems: &mut Problems) -> Option<Plan> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut check = Check { source, base, problems, warnings: Vec::new(), skipped: false };
+    let mut check = Check { source, base, problems, warnings: Vec::new(), acknowledged: Vec::new(), skipped: false };
     check.version(document);
     let listeners = listen::listeners(document, &mut check);
     let admin = listen::admin(document, &mut check);
@@ -57,6 +70,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     let upstreams = upstream::upstreams(document, &mut check);
     let routes = route::routes(document, &upstreams, &mut check);
     unused::unused(document, &mut check);
+    lint::lint(document, routes.as_deref(), &mut check);
     let names = test::Names::of(document, routes.as_ref());
     let tests = test::tests(document.tests.as_deref().unwrap_or_default(), &names, &mut check);
     let warnings = check.finished_warnings();
@@ -72,7 +86,11 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         routes: routes?,
         tests,
         log: document.observe.as_ref().and_then(|o| o.log.as_ref()?.format.as_ref()).map(|format| format.value),
-        decisions: document.observe.as_ref().and_then(|o| o.decisions.as_ref()).is_none_or(|at| at.value == Decisions::On),
+        decisions: document
+            .observe
+            .as_ref()
+            .and_then(|o| o.decisions.as_ref())
+            .is_none_or(|at| at.value == Decisions::On),
         warnings,
     })
 }
@@ -86,7 +104,7 @@ pub(super) fn more_tests(
     problems: &mut Problems,
 ) -> Vec<Test> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut check = Check { source, base, problems, warnings: Vec::new(), skipped: false };
+    let mut check = Check { source, base, problems, warnings: Vec::new(), acknowledged: Vec::new(), skipped: false };
     let issuers = plan.issuer_names();
     let names = test::Names {
         routes: plan.routes.iter().map(|route| route.name.as_str()).collect(),
@@ -113,7 +131,7 @@ impl Check<'_> {
     }
 
     fn warn(&mut self, place: Place, text: impl Into<String>) {
-        self.warnings.push((place, text.into()));
+        self.warnings.push(Noted { place, name: None, text: text.into(), help: None, acknowledged: None });
     }
 
     /// The line of a place, for messages that point elsewhere.
@@ -145,9 +163,15 @@ impl Check<'_> {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.sort();
         let text = self.problems.text();
-        warnings
-            .into_iter()
-            .map(|(place, words)| Warning { line: text.position(place).0, path: String::new(), text: words, place })
-            .collect()
+        let told = |noted: Noted| Warning {
+            line: text.position(noted.place).0,
+            path: String::new(),
+            name: noted.name,
+            text: noted.text,
+            help: noted.help,
+            acknowledged: noted.acknowledged,
+            place: noted.place,
+        };
+        warnings.into_iter().map(told).collect()
     }
 }

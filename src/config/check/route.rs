@@ -119,8 +119,19 @@ fn one(
         headers,
         forward_token: own.map_or(upstream_forwards, |at| at.value),
         websocket,
+        only_observes: only_observes(written, public, check),
         pattern,
     })
+}
+
+/// Whether the route only observes; on a public one there is nothing to observe.
+fn only_observes(written: &Written, public: bool, check: &mut Check<'_>) -> bool {
+    let Some(switch) = written.danger_only_observe.as_ref().filter(|switch| switch.value) else { return false };
+    if public {
+        let cause = "`danger_only_observe` does nothing here: a public route refuses nobody";
+        check.add(Problem::at(switch.place, cause).help("write under `access` what is to be tried out, or remove it"));
+    }
+    true
 }
 
 fn segment_name(segment: &Segment) -> Option<&str> {

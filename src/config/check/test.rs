@@ -46,13 +46,16 @@ fn one(written: &WrittenTest, names: &Names<'_>, check: &mut Check<'_>) -> Optio
     let headers = written.headers.as_ref().map_or(Some(Vec::new()), |headers| self::headers(headers, check));
     let expect = expect(written.expect.0.as_ref()?, names, check);
     let after = match &written.after {
-        Some(after) => Some((after.calls.0.as_ref()?.value, after.ago.as_ref().map_or_else(Default::default, |at| at.value))),
+        Some(after) => {
+            Some((after.calls.0.as_ref()?.value, after.ago.as_ref().map_or_else(Default::default, |at| at.value)))
+        }
         None => None,
     };
     let (method, host, target) = request?;
-    let body = written.body.as_ref().map(|body| {
-        (body.size.as_ref().map_or(1, |at| at.value.0), body.r#type.as_ref().map(|at| at.value.clone()))
-    });
+    let body = written
+        .body
+        .as_ref()
+        .map(|body| (body.size.as_ref().map_or(1, |at| at.value.0), body.r#type.as_ref().map(|at| at.value.clone())));
     Some(Test {
         name: written.name.as_ref().unwrap_or(call).value.clone(),
         line: check.line(written.place),
@@ -152,10 +155,12 @@ fn expect(written: &Written, names: &Names<'_>, check: &mut Check<'_>) -> Option
             let upstream = long.upstream_headers.as_ref().map_or(Some(Vec::new()), |map| headers(map, check));
             let nothing = ["outcome", "route", "headers", "upstream_headers"].iter().all(|key| !long.has(key));
             if nothing {
-                check.add(Problem::at(long.place, "nothing is expected here").help("write for example `expect: allow`"));
+                check
+                    .add(Problem::at(long.place, "nothing is expected here").help("write for example `expect: allow`"));
                 return None;
             }
-            let (outcome, route) = (wanted.map_or(Some(None), |it| it.map(Some))?, named.map_or(Some(None), |it| it.map(Some))?);
+            let (outcome, route) =
+                (wanted.map_or(Some(None), |it| it.map(Some))?, named.map_or(Some(None), |it| it.map(Some))?);
             Some(Expect { outcome, route, headers: answer?, upstream_headers: upstream? })
         }
     }

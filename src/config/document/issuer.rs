@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::read::{FromText, Must, OneOrMany};
+use super::read::{FromText, Must, Named, OneOrMany};
 use super::secret::Secret;
 use crate::config::place::At;
 use crate::config::suggest;
@@ -31,6 +31,8 @@ section! {
         leeway: Option<At<Duration>>,
         /// Ask the issuer about each token (RFC 7662), for tokens that say nothing by themselves.
         introspection: Option<Introspection>,
+        /// Findings of `portcullis check` about it that are as they should be, by their name, with the reason.
+        acknowledge: Option<Named<At<String>>>,
     }
     instead [
         issuer: "the key is `url`",

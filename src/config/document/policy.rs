@@ -32,6 +32,8 @@ section! {
         when: Option<OneOrMany<At<String>>>,
         /// Names of the issuers whose tokens are taken; the hosted one is `authority`. Default: all.
         issuers: Option<OneOrMany<At<String>>>,
+        /// What is to be asked later: judged, logged and counted now, without refusing anybody.
+        observe: Option<Tries>,
     }
     instead [
         scopes: "the key is `scope`: one scope, `{all: [a, b]}` or `{any: [a, b]}`",
@@ -39,6 +41,18 @@ section! {
         public: "write `access: public`",
         authenticated: "write `access: authenticated`"
     ]
+}
+
+section! {
+    /// What a route would ask.
+    Tries ("`observe`") {
+        /// Scopes: one, `{all: [..]}` or `{any: [..]}`.
+        scope: Option<Requirement>,
+        /// Roles: one, `{all: [..]}` or `{any: [..]}`.
+        role: Option<Requirement>,
+        /// A condition in CEL; a list of them must all hold.
+        when: Option<OneOrMany<At<String>>>,
+    }
 }
 
 /// Scopes or roles that a token needs.
@@ -118,6 +132,8 @@ section! {
         per: Option<At<Per>>,
         /// Name in answers and logs. Default: the `per` and the rate.
         name: Option<At<String>>,
+        /// Count, log what would be refused, and refuse nobody. Default: `false`.
+        observe: Option<At<bool>>,
     }
 }
 

@@ -42,8 +42,14 @@ section! {
         timeout: Option<Timeout>,
         /// Let connections be upgraded to WebSocket. Default: `true`.
         websocket: Option<At<bool>>,
+        /// Judge and log who may call, and refuse nobody: for trying a rule out on a route that is open today. Default:
+        /// `false`.
+        danger_only_observe: Option<At<bool>>,
+        /// Findings of `portcullis check` about this route that are as they should be, by their name, with the reason.
+        acknowledge: Option<Named<At<String>>>,
     }
     instead [
+        observe: "the switch is `danger_only_observe: true`; or put single rules under `access: {observe: ...}`",
         path: "write `match: GET /path`",
         methods: "write `match: GET,POST /path`",
         method: "write `match: GET /path`",

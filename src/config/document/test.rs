@@ -151,9 +151,8 @@ impl FromText for Moment {
     const WANTED: &'static str = "a date and time";
 
     fn from_text(text: &str) -> Result<Self, String> {
-        let moment: jiff::Timestamp = text
-            .parse()
-            .map_err(|_| format!("`{text}` is not a date and time; write it as `2026-12-24T18:00:00Z`"))?;
+        let moment: jiff::Timestamp =
+            text.parse().map_err(|_| format!("`{text}` is not a date and time; write it as `2026-12-24T18:00:00Z`"))?;
         u64::try_from(moment.as_millisecond()).map(Self).map_err(|_| format!("`{text}` is before 1970"))
     }
 

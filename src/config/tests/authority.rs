@@ -242,6 +242,7 @@ fn every_insecure_switch_is_told() {
     assert_eq!(
         told,
         [
+            "authority.roles.auditor".to_owned(),
             "authority.clients[2].trusted".to_owned(),
             format!("{old}_missing_pkce"),
             format!("{old}_password_grant"),

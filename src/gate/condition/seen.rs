@@ -16,7 +16,9 @@ const LONGEST: usize = 120;
 pub fn seen(expression: &IdedExpr, caller: &Caller, head: &Head<'_>, params: &Params) -> String {
     let mut names = BTreeMap::new();
     gather(expression, &mut Vec::new(), &mut names);
-    let told = names.into_values().map(|name: Vec<String>| format!("{} {}", name.join("."), value(&name, caller, head, params)));
+    let told = names
+        .into_values()
+        .map(|name: Vec<String>| format!("{} {}", name.join("."), value(&name, caller, head, params)));
     told.collect::<Vec<_>>().join("; ")
 }
 

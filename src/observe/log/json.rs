@@ -49,6 +49,7 @@ pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Dur
     line.maybe("route.name", record.route.as_ref().map(|route| &*route.name));
     line.maybe("refusal.code", record.refusal.map(|reason| reason.code()));
     line.maybe("refusal.detail", record.detail.as_deref());
+    line.maybe("observed.code", record.observed.map(|reason| reason.code()));
     line.maybe("client.id", record.client_id.as_deref());
     line.maybe("user.id", record.subject.as_deref());
     line.maybe("issuer.name", record.issuer.as_deref());

@@ -19,6 +19,9 @@ pub fn line(out: &mut Vec<u8>, record: &Record, duration: Duration, color: bool)
             escape(out, detail);
         }
     }
+    if let Some(reason) = record.observed {
+        let _ = write!(out, "  {paint}only observed: {}{plain}", reason.code());
+    }
     if let Some(client) = record.client_id.as_ref().or(record.subject.as_ref()) {
         out.extend_from_slice(b"  by ");
         escape(out, client);

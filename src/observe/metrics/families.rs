@@ -34,6 +34,8 @@ macro_rules! families {
 families! {
     REQUESTS "portcullis_requests_total" Counter ["route", "code", "status"]
         "Requests answered, by route, reason code (ok: the gateway let it pass, or the client left before) and status class.";
+    OBSERVED "portcullis_observed_refusals_total" Counter ["route", "code"]
+        "Requests that were let through and would have been refused by what is only observed.";
     REQUEST_DURATION "portcullis_request_duration_seconds" Histogram ["route"]
         "From the head of a request to the last byte of its answer.";
     REQUEST_BYTES "portcullis_request_bytes_total" Counter ["route"]

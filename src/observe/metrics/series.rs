@@ -1,8 +1,8 @@
 //! The counters of one route and of one upstream, a shard per worker.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::families as family;
@@ -78,6 +78,8 @@ struct RouteShard {
     passed: [AtomicU64; 5],
     /// By `Reason::index`.
     refused: [AtomicU64; Reason::ALL.len()],
+    /// The same of what is only observed; there once it happens.
+    observed: OnceLock<Box<[AtomicU64; Reason::ALL.len()]>>,
     durations: Durations,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -88,6 +90,7 @@ impl Default for RouteShard {
         Self {
             passed: Default::default(),
             refused: std::array::from_fn(|_| AtomicU64::new(0)),
+            observed: OnceLock::new(),
             durations: Durations::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -110,6 +113,10 @@ impl RouteSeries {
         if let Some(cell) = cell {
             add(cell, 1);
         }
+        if let Some(reason) = record.observed {
+            let observed = shard.observed.get_or_init(|| Box::new(std::array::from_fn(|_| AtomicU64::new(0))));
+            observed.get(reason.index()).into_iter().for_each(|cell| add(cell, 1));
+        }
         shard.durations.observe(duration);
         add(&shard.bytes_in, record.received());
         add(&shard.bytes_out, record.bytes_out);
@@ -130,6 +137,14 @@ impl RouteSeries {
             if count > 0 {
                 let class = if reason.status() < 500 { "4xx" } else { "5xx" };
                 samples.add(&family::REQUESTS, &[&self.name, reason.code(), class], count as f64);
+            }
+        }
+        if self.shards.iter().any(|shard| shard.observed.get().is_some()) {
+            for reason in Reason::ALL {
+                let count = sum(&|shard| shard.observed.get()?.get(reason.index()).map(|cell| cell.load(Relaxed)));
+                if count > 0 {
+                    samples.add(&family::OBSERVED, &[&self.name, reason.code()], count as f64);
+                }
             }
         }
         let (buckets, count, seconds) = summed(self.shards.iter().map(|shard| &shard.durations));

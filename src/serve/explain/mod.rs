@@ -121,7 +121,8 @@ pub struct LimitTold {
 pub fn explain(account: &Account, house: &Snapshot) -> Explanation {
     let facts = &account.facts;
     let house = Some(house).filter(|house| house.generation == facts.generation);
-    let route = house.and_then(|house| house.table.values().find(|route| Some(&route.series.name) == account.route.as_ref()));
+    let route =
+        house.and_then(|house| house.table.values().find(|route| Some(&route.series.name) == account.route.as_ref()));
     let refused = facts.refusal.as_ref();
     let said = refused.or(facts.observed.as_ref());
     let told = said.map(|refusal| words::of(refusal, account, house, route));
@@ -219,12 +220,17 @@ fn summary(account: &Account, outcome: Verdict, told: Option<&words::Words>) -> 
         Some(name) if &**name != "-" => format!(" by the route `{name}`"),
         Some(_) | None => String::new(),
     };
-    let why = told.map_or_else(String::new, |told| format!(" {} Needed: {}. Seen: {}.", told.sentence, told.needed, told.seen));
+    let why = told
+        .map_or_else(String::new, |told| format!(" {} Needed: {}. Seen: {}.", told.sentence, told.needed, told.seen));
     match outcome {
-        Verdict::Allowed if account.facts.preflight => format!("{what} is a browser's question (CORS), and was answered with yes{by}."),
+        Verdict::Allowed if account.facts.preflight => {
+            format!("{what} is a browser's question (CORS), and was answered with yes{by}.")
+        }
         Verdict::Allowed => format!("{what} was let through{by}."),
         Verdict::Refused => format!("{what} was refused{by}.{why}"),
-        Verdict::Observed => format!("{what} was let through{by}, and would have been refused if that were not only observed.{why}"),
+        Verdict::Observed => {
+            format!("{what} was let through{by}, and would have been refused if that were not only observed.{why}")
+        }
     }
 }
 
@@ -235,12 +241,7 @@ fn route_told(route: &Route) -> RouteTold {
         Destination::Fixed(_) => "a fixed answer".to_owned(),
         Destination::Echo => "echo".to_owned(),
     };
-    RouteTold {
-        name: route.series.name.to_string(),
-        pattern: route.pattern.to_string(),
-        line: route.line,
-        goes_to,
-    }
+    RouteTold { name: route.series.name.to_string(), pattern: route.pattern.to_string(), line: route.line, goes_to }
 }
 
 fn caller(account: &Account) -> Option<Caller> {
@@ -298,8 +299,9 @@ fn receives(account: &Account) -> Vec<(String, String)> {
         return Vec::new();
     }
     let identity = account.facts.caller.iter().flat_map(|identity| &identity.block);
-    let mut all: Vec<(String, String)> =
-        identity.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+    let mut all: Vec<(String, String)> = identity
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
     all.push(("x-request-id".to_owned(), account.request_id.to_string()));
     all
 }

@@ -64,7 +64,9 @@ fn lost(pattern: &Pattern, account: &Account, texts: &[&str]) -> Option<(usize, 
     match (host, path, method) {
         (true, true, true) => Some((1, "matches too, and is less specific than the one taken".to_owned())),
         (true, true, false) => Some((2, format!("takes {}, not {}", words(&pattern.methods), account.method))),
-        (false, true, _) => Some((3, format!("is for {}, not for {}", host_words(&pattern.host), shown(&account.host)))),
+        (false, true, _) => {
+            Some((3, format!("is for {}, not for {}", host_words(&pattern.host), shown(&account.host))))
+        }
         (true, false, _) => {
             let fitting = pattern.fitting(texts);
             let near = fitting > 0 || is_near(pattern, texts);
@@ -88,7 +90,9 @@ fn difference(pattern: &Pattern, texts: &[&str], fitting: usize) -> String {
     let at = fitting + 1;
     match (pattern.segments.get(fitting), texts.get(fitting)) {
         (Some(Segment::Literal(own)), Some(text)) => format!("segment {at} of the path is `{text}`, not `{own}`"),
-        (Some(Segment::Named(name)), Some(_)) => format!("segment {at} of the path is empty, where `{{{name}}}` stands"),
+        (Some(Segment::Named(name)), Some(_)) => {
+            format!("segment {at} of the path is empty, where `{{{name}}}` stands")
+        }
         (Some(Segment::Rest), _) | (None, None) => "the path is another one".to_owned(),
         (Some(Segment::Literal(own)), None) => format!("the path ends before `{own}`"),
         (Some(Segment::Named(name)), None) => format!("the path ends before `{{{name}}}`"),

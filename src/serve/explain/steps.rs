@@ -147,7 +147,10 @@ fn usual(stage: Stage, account: &Account, house: Option<&Snapshot>, route: Optio
             (None, Some(_)) => None,
             (None, None) => {
                 let name = account.route.as_deref().unwrap_or("-");
-                Some((format!("a route of configuration {}, which is not in force any more", account.facts.generation), name.to_owned()))
+                Some((
+                    format!("a route of configuration {}, which is not in force any more", account.facts.generation),
+                    name.to_owned(),
+                ))
             }
         },
         Stage::Origin => {
@@ -192,7 +195,8 @@ fn usual(stage: Stage, account: &Account, house: Option<&Snapshot>, route: Optio
 
 fn limits(account: &Account, route: &Route, early: bool) -> Option<(String, String)> {
     let standings = account.facts.standings.iter().chain(std::iter::repeat(None));
-    let ours: Vec<_> = route.policy.limits.iter().zip(standings).filter(|(limit, _)| limit.is_early() == early).collect();
+    let ours: Vec<_> =
+        route.policy.limits.iter().zip(standings).filter(|(limit, _)| limit.is_early() == early).collect();
     let texts: Vec<String> = ours.iter().map(|(limit, _)| limit.text()).collect();
     let left: Vec<String> =
         ours.iter().filter_map(|(_, standing)| Some(format!("{} left", (*standing)?.remaining))).collect();

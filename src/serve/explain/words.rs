@@ -71,7 +71,11 @@ fn of_request(refusal: &Refusal, account: &Account, house: Option<&Snapshot>) ->
         Refusal::HostUnknown => {
             let hosts = house.map(hosts).unwrap_or_default();
             told(
-                if hosts.is_empty() { "a host that a route names".to_owned() } else { format!("a host that a route names: {hosts}") },
+                if hosts.is_empty() {
+                    "a host that a route names".to_owned()
+                } else {
+                    format!("a host that a route names: {hosts}")
+                },
                 if account.host.is_empty() { "none".to_owned() } else { account.host.clone() },
                 "Add a route for this host, or let the client ask for one of those. Where the connection is TLS and was made \
                  for another name, the client has to open a new one for this host.",
@@ -164,7 +168,10 @@ fn of_policy(refusal: &Refusal, account: &Account, route: Option<&Route>) -> Tol
         Refusal::RateLimited { limit, retry_after, .. } => {
             let own = route.and_then(|route| route.policy.limits.iter().find(|own| own.name() == limit));
             told(
-                own.map_or_else(|| format!("budget of the limit `{limit}`"), |own| format!("{} (the limit `{limit}`)", own.text())),
+                own.map_or_else(
+                    || format!("budget of the limit `{limit}`"),
+                    |own| format!("{} (the limit `{limit}`)", own.text()),
+                ),
                 format!("the budget is used up; there is some again in {}", duration::format(round(*retry_after))),
                 "The client has to wait as `Retry-After` says; or raise `rate` or `burst` of the limit, or count by another \
                  `per` if many clients share one budget.",
@@ -181,7 +188,9 @@ fn scope_advice(client: &str, issuer: &str, missing: &str) -> String {
              ask for it. A person's token has what the person's roles give, too."
         )
     } else {
-        format!("The client `{client}` has to ask its issuer `{issuer}` for {missing}, and must be allowed to have it there.")
+        format!(
+            "The client `{client}` has to ask its issuer `{issuer}` for {missing}, and must be allowed to have it there."
+        )
     }
 }
 

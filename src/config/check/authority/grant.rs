@@ -2,6 +2,7 @@
 
 use super::{authentication, scope};
 use crate::config::check::Check;
+use crate::config::check::lint::Finding;
 use crate::config::document::authority::client::{Client, Grant};
 use crate::config::place::{At, Place};
 use crate::config::plan::authority::{ResponseType, response_types};
@@ -84,7 +85,7 @@ fn danger(written: &Client, at: &At<Grant>, danger: Danger<'_>, check: &mut Chec
     let word = at.value.word();
     match switch {
         Some(switch) if switch.value => {
-            check.warn(switch.place, format!("client `{}` may use the grant `{word}`: {why}", id(written)));
+            found(written, switch.place, format!("client `{}` may use the grant `{word}`: {why}", id(written)), check);
         }
         // One that cannot be read is its own problem.
         None if written.has(key) => {}
@@ -140,6 +141,17 @@ fn note(key: &str, place: Option<Place>, need: &str, check: &mut Check<'_>) {
     }
 }
 
+/// A switch that makes a client less safe.
+fn found(written: &Client, place: Place, text: String, check: &mut Check<'_>) {
+    check.find(Finding {
+        name: "danger_switch",
+        place,
+        text,
+        help: "move the client to `authorization_code` with PKCE",
+        acknowledge: written.acknowledge.as_ref(),
+    });
+}
+
 fn pkce(written: &Client, codes: bool, check: &mut Check<'_>) {
     let Some(switch) = written.danger_allow_missing_pkce.as_ref().filter(|at| at.value) else { return };
     if authentication::is_public(written) {
@@ -148,7 +160,7 @@ fn pkce(written: &Client, codes: bool, check: &mut Check<'_>) {
         check.add(Problem::at(switch.place, cause).help(help));
     } else if codes {
         let text = format!("client `{}` may go without PKCE: a stolen code can be redeemed", id(written));
-        check.warn(switch.place, text);
+        found(written, switch.place, text, check);
     } else {
         note("danger_allow_missing_pkce", Some(switch.place), "the grant `authorization_code`", check);
     }

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{OwnAccessTokens, SigningAlgorithm};
 use crate::config::document::issuer::Keys;
-use crate::config::document::read::{Must, OneOrMany, Read};
+use crate::config::document::read::{Must, Named, OneOrMany, Read};
 use crate::config::document::secret::Secret;
 use crate::config::node::Node;
 use crate::config::place::At;
@@ -68,6 +68,8 @@ section! {
         /// Needed beside the grant `implicit`: tokens stand in addresses, where logs and histories keep them. Default:
         /// `false`.
         danger_allow_implicit_grant: Option<At<bool>>,
+        /// Findings of `portcullis check` about it that are as they should be, by their name, with the reason.
+        acknowledge: Option<Named<At<String>>>,
     }
     instead [
         client_id: "the key is `id`",

@@ -45,6 +45,8 @@ section! {
         pages: Option<Pages>,
         /// The log of who did what.
         audit: Option<Audit>,
+        /// Findings of `portcullis check` about it that are as they should be, by their name, with the reason.
+        acknowledge: Option<Named<At<String>>>,
     }
     instead [
         url: "the key is `issuer`",

@@ -1,0 +1,166 @@
+//! Differences that lie before and behind the routes: whose tokens are good, who is given which.
+
+use std::collections::BTreeMap;
+
+use super::model::{Client, Issuer, Listener, Model, Role, User};
+use super::{Change, Kind};
+
+/// All of them.
+pub fn changes(old: &Model, new: &Model) -> Vec<Change> {
+    let mut changes = Vec::new();
+    pairs(&old.issuers, &new.issuers, |issuer| &issuer.name, |pair| issuer(pair, &mut changes));
+    pairs(&old.listeners, &new.listeners, |listener| &listener.address, |pair| listener(pair, &mut changes));
+    pairs(&old.clients, &new.clients, |client| &client.id, |pair| client(pair, &mut changes));
+    pairs(&old.roles, &new.roles, |role| &role.name, |pair| role(pair, &mut changes));
+    pairs(&old.users, &new.users, |user| &user.name, |pair| user(pair, &mut changes));
+    changes
+}
+
+/// What has one name in both files.
+enum Pair<'a, T> {
+    Added(&'a T),
+    Removed(&'a T),
+    Kept(&'a T, &'a T),
+}
+
+fn pairs<'a, T>(old: &'a [T], new: &'a [T], name: impl Fn(&T) -> &String, mut each: impl FnMut(Pair<'a, T>)) {
+    let known: BTreeMap<&String, &T> = old.iter().map(|one| (name(one), one)).collect();
+    let kept: BTreeMap<&String, &T> = new.iter().map(|one| (name(one), one)).collect();
+    for one in new {
+        each(known.get(name(one)).map_or(Pair::Added(one), |before| Pair::Kept(before, one)));
+    }
+    for one in old.iter().filter(|one| !kept.contains_key(name(one))) {
+        each(Pair::Removed(one));
+    }
+}
+
+fn say(kind: Kind, sentence: String, changes: &mut Vec<Change>) {
+    changes.push(Change { kind, sentence, before: None, now: None, line: None, classes: Vec::new(), who: None });
+}
+
+fn moved(kind: Kind, sentence: String, (before, now): (String, String), changes: &mut Vec<Change>) {
+    let (before, now) = (Some(before), Some(now));
+    changes.push(Change { kind, sentence, before, now, line: None, classes: Vec::new(), who: None });
+}
+
+/// Says what came to a list and what went from it.
+fn lists(what: &str, before: &[String], now: &[String], changes: &mut Vec<Change>) {
+    for added in now.iter().filter(|one| !before.contains(one)) {
+        say(Kind::Opens, format!("{what} `{added}`, which it did not before"), changes);
+    }
+    for removed in before.iter().filter(|one| !now.contains(one)) {
+        say(Kind::Closes, format!("{what} `{removed}` no longer"), changes);
+    }
+}
+
+fn issuer(pair: Pair<'_, Issuer>, changes: &mut Vec<Change>) {
+    match pair {
+        Pair::Added(issuer) => {
+            let whom = issuer.audiences.join(", ");
+            say(Kind::Opens, format!("tokens of the issuer `{}` for {whom} are good now", issuer.name), changes);
+        }
+        Pair::Removed(issuer) => {
+            say(Kind::Closes, format!("tokens of the issuer `{}` are good no longer", issuer.name), changes);
+        }
+        Pair::Kept(before, now) => {
+            lists(&format!("the issuer `{}` takes tokens for", now.name), &before.audiences, &now.audiences, changes);
+            if before.url != now.url {
+                let url = |issuer: &Issuer| issuer.url.clone().unwrap_or_else(|| "none".to_owned());
+                let sentence = format!("the issuer `{}` is another one: tokens of the new are good now", now.name);
+                moved(Kind::Opens, sentence, (url(before), url(now)), changes);
+            }
+            if before.rest != now.rest {
+                let sentence = format!("tokens of the issuer `{}` are proved in another way", now.name);
+                moved(Kind::Changes, sentence, (before.rest.clone(), now.rest.clone()), changes);
+            }
+        }
+    }
+}
+
+fn listener(pair: Pair<'_, Listener>, changes: &mut Vec<Change>) {
+    match pair {
+        Pair::Added(listener) => say(Kind::Opens, format!("requests come in at {} now", listener.address), changes),
+        Pair::Removed(listener) => {
+            say(Kind::Closes, format!("requests come in at {} no longer", listener.address), changes);
+        }
+        Pair::Kept(before, now) => {
+            let what = format!("{} believes what is said about the caller's address by", now.address);
+            lists(&what, &before.trusted_proxies, &now.trusted_proxies, changes);
+            if before.tls != now.tls {
+                let word = |tls: bool| if tls { "TLS" } else { "in clear" }.to_owned();
+                moved(
+                    Kind::Changes,
+                    format!("{} speaks otherwise", now.address),
+                    (word(before.tls), word(now.tls)),
+                    changes,
+                );
+            }
+        }
+    }
+}
+
+fn client(pair: Pair<'_, Client>, changes: &mut Vec<Change>) {
+    match pair {
+        Pair::Added(client) => {
+            let scopes = if client.scopes.is_empty() { "no scopes".to_owned() } else { client.scopes.join(" ") };
+            let sentence = format!(
+                "the client `{}` may have tokens now, by {}, with {scopes}",
+                client.id,
+                client.grants.join(", ")
+            );
+            say(Kind::Opens, sentence, changes);
+        }
+        Pair::Removed(client) => {
+            say(Kind::Closes, format!("the client `{}` may have tokens no longer", client.id), changes)
+        }
+        Pair::Kept(before, now) => {
+            let who = format!("the client `{}`", now.id);
+            lists(&format!("{who} may have the scope"), &before.scopes, &now.scopes, changes);
+            lists(&format!("{who} may use the grant"), &before.grants, &now.grants, changes);
+            lists(&format!("{who} may have tokens for"), &before.audiences, &now.audiences, changes);
+            lists(&format!("{who} may have people sent back to"), &before.redirect_uris, &now.redirect_uris, changes);
+            let public = |public: bool| if public { "none: it is public" } else { "a secret or key" }.to_owned();
+            if before.public != now.public {
+                let kind = if now.public { Kind::Opens } else { Kind::Closes };
+                moved(
+                    kind,
+                    format!("{who} shows another credential"),
+                    (public(before.public), public(now.public)),
+                    changes,
+                );
+            }
+            match (before.trusted, now.trusted) {
+                (false, true) => {
+                    say(Kind::Opens, format!("{who} gets what it asks for without asking people"), changes)
+                }
+                (true, false) => say(Kind::Closes, format!("{who} has to ask people for their consent"), changes),
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+}
+
+fn role(pair: Pair<'_, Role>, changes: &mut Vec<Change>) {
+    match pair {
+        Pair::Added(role) => say(
+            Kind::Changes,
+            format!("there is a role `{}`, which gives {}", role.name, role.scopes.join(" ")),
+            changes,
+        ),
+        Pair::Removed(role) => say(Kind::Closes, format!("there is no role `{}` any more", role.name), changes),
+        Pair::Kept(before, now) => {
+            lists(&format!("the role `{}` gives the scope", now.name), &before.scopes, &now.scopes, changes)
+        }
+    }
+}
+
+fn user(pair: Pair<'_, User>, changes: &mut Vec<Change>) {
+    match pair {
+        Pair::Added(user) => {
+            let roles = if user.roles.is_empty() { String::new() } else { format!(", as {}", user.roles.join(", ")) };
+            say(Kind::Opens, format!("`{}` may sign in now{roles}", user.name), changes);
+        }
+        Pair::Removed(user) => say(Kind::Closes, format!("`{}` may sign in no longer", user.name), changes),
+        Pair::Kept(before, now) => lists(&format!("`{}` has the role", now.name), &before.roles, &now.roles, changes),
+    }
+}
