@@ -279,7 +279,7 @@ pub struct Rule {
     /// Names of issuers, at least one; the hosted one is `authority`.
     pub issuers: Vec<String>,
     /// What is asked beyond that, and only observed.
-    pub tries: Option<Tries>,
+    pub tries: Option<Box<Tries>>,
 }
 
 /// What a route would ask.

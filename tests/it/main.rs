@@ -19,6 +19,7 @@ mod clients;
 mod command_line;
 mod conformance;
 mod engines;
+mod explains;
 mod faults;
 mod from_node;
 mod fuzz;

@@ -114,9 +114,6 @@ impl Scene {
             assert!(summary.contains(&format!("the route `{}`", word(&told["route"]["name"]))), "{told:#}");
             assert!(told["route"]["line"].as_u64().is_some(), "{told:#}");
         }
-        if std::env::var_os("PORTCULLIS_EXPLAIN").is_some() {
-            println!("{code}: {summary}\n    {}", word(&told["advice"]));
-        }
     }
 
     fn bad_token(&self, token: &str, code: &str) {

@@ -157,7 +157,7 @@ fn exists(name: &At<String>, what: &str, known: &[(&str, Option<Place>)], alone:
 }
 
 /// What is only observed. `None` where a problem was noted.
-fn tries(rule: &AccessRule, segments: &[&str], check: &mut Check<'_>) -> Option<Option<Tries>> {
+fn tries(rule: &AccessRule, segments: &[&str], check: &mut Check<'_>) -> Option<Option<Box<Tries>>> {
     let Some(written) = &rule.observe else { return Some(None) };
     if !["scope", "role", "when"].iter().any(|name| written.has(name)) {
         let cause = "this names nothing to observe";
@@ -166,7 +166,7 @@ fn tries(rule: &AccessRule, segments: &[&str], check: &mut Check<'_>) -> Option<
     let scopes = requirement(written.scope.as_ref(), "scope", check);
     let roles = requirement(written.role.as_ref(), "role", check);
     let conditions = conditions(written.when.as_ref(), segments, check);
-    Some(Some(Tries { scopes: scopes?, roles: roles?, conditions }))
+    Some(Some(Box::new(Tries { scopes: scopes?, roles: roles?, conditions })))
 }
 
 fn conditions(when: Option<&OneOrMany<At<String>>>, segments: &[&str], check: &mut Check<'_>) -> Vec<String> {

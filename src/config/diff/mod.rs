@@ -136,7 +136,8 @@ fn of_rest<'r>(before: &'r Route, now: &'r Route) -> impl Iterator<Item = Change
 
 /// `GET /v1/orders/**`, with hosts where routes name them.
 fn requests(classes: &[Class]) -> String {
-    let mut methods: BTreeMap<(&Option<String>, &str), (BTreeSet<Option<&str>>, &[String])> = BTreeMap::new();
+    type OfPath<'c> = (BTreeSet<Option<&'c str>>, &'c [String]);
+    let mut methods: BTreeMap<(&Option<String>, &str), OfPath<'_>> = BTreeMap::new();
     for class in classes {
         let of_path = methods.entry((&class.host, &class.path)).or_insert_with(|| (BTreeSet::new(), &class.named));
         of_path.0.insert(class.method.as_deref());

@@ -111,7 +111,7 @@ fn client(pair: Pair<'_, Client>, changes: &mut Vec<Change>) {
             say(Kind::Opens, sentence, changes);
         }
         Pair::Removed(client) => {
-            say(Kind::Closes, format!("the client `{}` may have tokens no longer", client.id), changes)
+            say(Kind::Closes, format!("the client `{}` may have tokens no longer", client.id), changes);
         }
         Pair::Kept(before, now) => {
             let who = format!("the client `{}`", now.id);
@@ -131,7 +131,7 @@ fn client(pair: Pair<'_, Client>, changes: &mut Vec<Change>) {
             }
             match (before.trusted, now.trusted) {
                 (false, true) => {
-                    say(Kind::Opens, format!("{who} gets what it asks for without asking people"), changes)
+                    say(Kind::Opens, format!("{who} gets what it asks for without asking people"), changes);
                 }
                 (true, false) => say(Kind::Closes, format!("{who} has to ask people for their consent"), changes),
                 (true, true) | (false, false) => {}
@@ -149,7 +149,7 @@ fn role(pair: Pair<'_, Role>, changes: &mut Vec<Change>) {
         ),
         Pair::Removed(role) => say(Kind::Closes, format!("there is no role `{}` any more", role.name), changes),
         Pair::Kept(before, now) => {
-            lists(&format!("the role `{}` gives the scope", now.name), &before.scopes, &now.scopes, changes)
+            lists(&format!("the role `{}` gives the scope", now.name), &before.scopes, &now.scopes, changes);
         }
     }
 }

@@ -1,0 +1,388 @@
+//! The gateway explains itself: tests of the file, explanations, what a change opens, what is only observed.
+
+use std::path::Path;
+use std::process::Command;
+
+use portcullis::app::rehearsal::{Rehearsal, on_its_own, tests};
+use portcullis::config::plan::test::{Call, Described, Token};
+use portcullis::config::{self, Files};
+use serde_json::{Value, json};
+
+use crate::support::house::Plot;
+use crate::support::{House, Issuer};
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Ran {
+    let ran = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).current_dir(folder).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Ran { code: ran.status.code(), out: text(ran.stdout), err: text(ran.stderr) }
+}
+
+fn has(ran: &Ran, code: i32, parts: &[&str]) {
+    assert_eq!(ran.code, Some(code), "{}{}", ran.out, ran.err);
+    for part in parts {
+        assert!(ran.out.contains(part) || ran.err.contains(part), "{part} in\n{}{}", ran.out, ran.err);
+    }
+}
+
+const FILE: &str = r#"
+upstreams: {api: {servers: ["http://127.0.0.1:9"]}}
+issuers:
+  corp: {url: "https://login.corp.example", audience: "https://api.example.com", claims: {roles: realm.roles}}
+  partner:
+    audience: "https://api.example.com"
+    introspection: {url: "https://id.example.com/introspect", client_id: gateway, client_secret: {file: secret}}
+    acknowledge: {audience_optional: it only knows tokens for us}
+defaults: {upstream: api}
+routes:
+  - {match: GET /v1/status, access: public, respond: {status: 204}}
+  - {match: GET /v1/orders/**, name: orders, access: {scope: orders:read}}
+  - match: "DELETE /v1/orders/{id}"
+    access: {scope: orders:write, role: clerk, when: token.claims.tenant == path.id}
+  - {match: POST /v1/orders, access: authenticated, body: {max: 1KiB, types: [application/json]}, limit: {rate: 2/h, per: subject}}
+  - {match: GET /v1/near, access: {when: "peer.address.startsWith('10.')"}}
+"#;
+
+const TESTS: &str = r#"
+tests:
+  - {call: GET /v1/status, expect: {outcome: allow, headers: {X-Content-Type-Options: nosniff}}}
+  - {call: HEAD /v1/status, expect: route GET /v1/status}
+  - {call: GET /v1/orders/7, expect: deny token_missing}
+  - {call: GET /v1/orders/7, token: {scope: [orders:read, other], subject: alice}, expect: {outcome: allow, route: orders, upstream_headers: {X-Auth-Subject: alice}}}
+  - {call: GET /v1/orders/7, token: {scope: orders:read, expired: 5m}, expect: deny token_expired}
+  - {call: GET /v1/orders/7, token: {scope: orders:read, audience: else}, expect: deny audience_mismatch}
+  - {call: GET /v1/orders/7, token: {scope: orders:read, issuer: partner}, expect: allow}
+  - {call: DELETE /v1/orders/7, token: {scope: orders:write, role: clerk, claims: {tenant: "\"7\""}}, expect: allow}
+  - {call: DELETE /v1/orders/7, token: {scope: orders:write, role: clerk, claims: {tenant: "\"8\""}}, expect: deny condition_failed}
+  - {call: DELETE /v1/orders/7, token: {scope: orders:write}, expect: deny role_missing}
+  - {call: POST /v1/orders, token: {}, body: {size: 2KiB, type: application/json}, expect: deny body_too_large}
+  - {call: POST /v1/orders, token: {}, body: {type: text/plain}, expect: deny body_type_refused}
+  - {call: POST /v1/orders, token: {}, after: {calls: 2}, expect: deny rate_limited}
+  - {call: POST /v1/orders, token: {}, after: {calls: 2, ago: 30m}, expect: allow}
+  - {call: GET /v1/near, token: {}, from: 10.1.2.3, expect: allow}
+  - {call: GET /v1/near, token: {}, expect: deny condition_failed}
+  - {call: GET /v2, expect: deny route_unknown}
+  - {call: PUT /v1/orders, token: {}, expect: deny method_not_allowed}
+"#;
+
+#[test]
+fn the_tests_of_a_file_run_against_the_real_decisions() {
+    let plot = Plot::new();
+    plot.write("secret", "gateway-secret-that-is-long");
+    plot.write("gateway.yaml", plot.yaml(&format!("{FILE}{TESTS}")));
+    let ran = run(plot.folder.path(), &["test"]);
+    has(&ran, 0, &["18 tests, 18 passed, 0 failed"]);
+    assert!(!ran.out.contains("no test touches"), "{}", ran.out);
+    has(&run(plot.folder.path(), &["test", "--all-routes", "--no-files"]), 0, &[]);
+
+    plot.write("more.yaml", "tests:\n  - {call: GET /v1/orders/7, token: {}, expect: allow}\n");
+    let ran = run(plot.folder.path(), &["test", "--tests", "more.yaml"]);
+    has(&ran, 1, &["FAIL", "more.yaml:2", "expected allow, got deny scope_missing", "19 tests, 18 passed, 1 failed"]);
+    assert!(!ran.out.contains('\u{1b}'), "no colour where no terminal is");
+    plot.write("wrong.yaml", "tests:\n  - {call: GET /v1/orders/7, expect: allowed}\n");
+    has(&run(plot.folder.path(), &["test", "--tests", "wrong.yaml"]), 1, &["wrong.yaml:2:", "`allowed`"]);
+    has(&run(plot.folder.path(), &["test", "--tests", "none.yaml"]), 2, &["none.yaml"]);
+
+    plot.write("gateway.yaml", plot.yaml(FILE));
+    let ran = run(plot.folder.path(), &["test", "--format", "json", "--all-routes"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, report["untouched"].as_array().map(Vec::len)), (Some(1), Some(5)), "{report:#}");
+}
+
+#[test]
+fn a_described_request_is_explained_step_by_step() {
+    let plot = Plot::new();
+    plot.write("secret", "gateway-secret-that-is-long");
+    plot.write("gateway.yaml", plot.yaml(FILE));
+    let explain = |arguments: &[&str]| run(plot.folder.path(), &[&["explain"], arguments].concat());
+
+    let allowed =
+        explain(&["GET", "/v1/orders/7", "--scope", "orders:read", "--subject", "alice", "--from", "10.0.0.9"]);
+    has(
+        &allowed,
+        0,
+        &["ALLOWED", "by the route `orders`", "upstream api", "x-auth-subject: alice", "x-forwarded-for: 10.0.0.9"],
+    );
+    let refused =
+        explain(&["DELETE", "/v1/orders/7", "--scope", "orders:write", "--role", "clerk", "--claim", "tenant=9"]);
+    has(&refused, 1, &["REFUSED  403 condition_failed", "path.id is \"7\"; token.claims.tenant is 9", "What to do:"]);
+    has(&explain(&["GET", "/v1/order/7"]), 1, &["404 route_unknown", "segment 2 of the path is `order`, not `orders`"]);
+    has(&explain(&["GET", "/v1/orders/7", "--token", "nonsense"]), 1, &["token_malformed", "portcullis token inspect"]);
+    has(&explain(&["GET", "/v1/orders/7", "--issuer", "nobody"]), 2, &["no issuer `nobody`; there is corp, partner"]);
+    has(&explain(&["GET", "no-path"]), 2, &["has no path"]);
+    let told = explain(&["GET", "/v1/orders/7", "--scope", "else", "--format", "json"]);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!((&told["code"], &told["route"]["name"]), (&json!("scope_missing"), &json!("orders")));
+}
+
+#[test]
+fn a_request_that_was_just_refused_is_explained_by_its_id() {
+    let house = House::start("routes:\n  - {match: GET /a/**, access: public, respond: echo}\n");
+    let answer = house.get("/b?secret=hunter2");
+    house.log_of(&answer);
+    let id = answer.header("x-request-id").to_owned();
+    let admin = format!("http://127.0.0.1:{}", house.admin);
+    let folder = tempfile::tempdir().unwrap();
+    let told = run(folder.path(), &["explain", &id, "--admin", &admin]);
+    has(&told, 1, &["REFUSED  404 route_unknown", &id, "segment 1 of the path is `b`, not `a`"]);
+    assert!(!told.out.contains("hunter2"), "a query is not kept\n{}", told.out);
+    has(
+        &run(folder.path(), &["explain", "unknown", "--admin", &admin]),
+        2,
+        &["404", "no decision of this request is kept"],
+    );
+    has(&run(folder.path(), &["explain", &id, "--admin", "http://127.0.0.1:9"]), 2, &["no gateway answers"]);
+
+    let passed = house.get("/a");
+    house.log_of(&passed);
+    let list = house.admin_get("/decisions?limit=10").json();
+    let codes: Vec<&Value> = list["decisions"].as_array().unwrap().iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, [&Value::Null, &json!("route_unknown")], "{list:#}");
+    assert_eq!(house.admin_get("/decisions?code=nonsense").status, 400);
+    let old = house.admin_get(&format!("/decisions/{id}")).json();
+    assert!(old["considered"].as_array().is_some_and(|list| !list.is_empty()));
+    assert_eq!(house.reload().status, 200);
+    let old = house.admin_get(&format!("/decisions/{id}")).json();
+    assert_eq!((&old["code"], &old["considered"]), (&json!("route_unknown"), &json!([])), "of another configuration");
+}
+
+#[test]
+fn without_decisions_none_are_kept() {
+    let plot = Plot::new();
+    let yaml = plot.yaml("routes: [{match: GET /a, access: public, respond: echo}]\n");
+    let house = plot.start(&yaml.replace("format: json}", "format: json}, decisions: off"));
+    house.log_of(&house.get("/b"));
+    assert_eq!(house.admin_get("/decisions").json(), json!({ "decisions": [] }));
+}
+
+#[test]
+fn a_file_whose_tests_fail_never_runs() {
+    let route = |access: &str| format!("routes: [{{match: GET /a, access: {access}, respond: echo}}]\n");
+    let tests = "tests: [{call: GET /a, expect: deny token_missing}]\nauthority: {issuer: \"http://127.0.0.1:1\"}\n";
+    let plot = Plot::new();
+    let (good, wrong) = (plot.yaml(&(route("authenticated") + tests)), plot.yaml(&(route("public") + tests)));
+    plot.write("wrong.yaml", &wrong);
+    has(
+        &run(plot.folder.path(), &["run", "wrong.yaml"]),
+        2,
+        &["1 of 1 tests of the file fail", "expected deny token_missing, got allow"],
+    );
+    let house = plot.start(&good);
+    house.rewrite(&wrong);
+    let refused = house.reload();
+    assert_eq!(refused.status, 422);
+    assert!(refused.text().contains("expected deny token_missing, got allow"), "{}", refused.text());
+    assert_eq!(house.get("/a").status, 401);
+}
+
+#[test]
+fn a_change_says_what_it_opens_and_closes() {
+    let plot = Plot::new();
+    let file = |access: &str| {
+        plot.yaml(&format!(
+            "authority: {{issuer: \"http://127.0.0.1:1\", scopes: {{a: A, b: B}}}}\nroutes:\n  - {{match: \"DELETE /v1/orders/{{id}}\", \
+             access: {access}, respond: echo}}\n"
+        ))
+    };
+    let (old, new) = (file("{scope: {all: [a, b]}}"), file("{scope: a}"));
+    plot.write("old.yaml", &old);
+    plot.write("new.yaml", &new);
+    let folder = plot.folder.path().to_owned();
+    let opens = "a token with `a` may now DELETE /v1/orders/{any}";
+    let check = |arguments: &[&str]| run(&folder, &[&["check"], arguments].concat());
+    has(
+        &check(&["new.yaml", "--against", "old.yaml"]),
+        0,
+        &["OPENS", opens, "before: scope a and b", "now:    scope a"],
+    );
+    has(&check(&["new.yaml", "--against", "old.yaml", "--fail-on", "opening"]), 1, &[opens]);
+    has(&check(&["old.yaml", "--against", "new.yaml", "--fail-on", "opening"]), 0, &["CLOSES", "may no longer DELETE"]);
+    has(&check(&["new.yaml", "--against", "new.yaml", "--fail-on", "change"]), 0, &["nothing changes"]);
+    has(&check(&["new.yaml", "--against", "none.yaml"]), 2, &["none.yaml"]);
+
+    let house = plot.start(&old);
+    let admin = format!("http://127.0.0.1:{}", house.admin);
+    has(&check(&["new.yaml", "--against", &admin, "--fail-on", "opening"]), 1, &[opens]);
+    house.rewrite(&new);
+    assert_eq!(house.reload().status, 200);
+    let event: Value = serde_json::from_str(&house.event("may now DELETE")).unwrap();
+    assert_eq!((&event["access"], &event["level"]), (&json!("opens"), &json!("WARN")), "{event:#}");
+    has(&check(&["new.yaml", "--against", &admin, "--fail-on", "change"]), 0, &["nothing changes"]);
+}
+
+#[test]
+fn what_is_only_observed_passes_is_counted_and_told() {
+    let issuer = Issuer::start();
+    let house = House::start(&format!(
+        r#"
+issuers: {{corp: {{url: "{}", audience: "https://api.test"}}}}
+routes:
+  - {{match: GET /tried, access: {{scope: read, observe: {{role: chief}}}}, respond: echo}}
+  - {{match: GET /open, access: {{scope: write}}, respond: echo, danger_only_observe: true}}
+  - {{match: GET /counted, access: public, respond: echo, limit: {{rate: 1/h, per: ip, observe: true}}}}
+"#,
+        issuer.url()
+    ));
+    house.event("nobody is refused here");
+    let check = |answer: &crate::support::Answer, route: &str, code: &str| {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let log = house.log_of(answer);
+        assert_eq!((&log["observed.code"], log.get("refusal.code")), (&json!(code), None), "{log:#}");
+        house.wait_for_metric("portcullis_observed_refusals_total", &[("route", route), ("code", code)], |sum| {
+            sum >= 1.0
+        });
+        let told = house.admin_get(&format!("/decisions/{}", answer.header("x-request-id"))).json();
+        assert_eq!((&told["outcome"], &told["code"]), (&json!("observed"), &json!(code)), "{told:#}");
+        assert!(told["steps"].as_array().unwrap().iter().any(|step| step["outcome"] == "observed"), "{told:#}");
+    };
+    check(&house.get_with("/tried", &issuer.token("read")), "GET /tried", "role_missing");
+    assert_eq!(house.get_with("/tried", &issuer.token("other")).status, 403, "what is insisted on is not observed");
+    check(&house.get_with("/open", &issuer.token("read")), "GET /open", "scope_missing");
+    check(&house.get("/open"), "GET /open", "token_missing");
+    let unproved = house.get_with("/open", &issuer.token_with(|claims| claims["exp"] = json!(1)));
+    check(&unproved, "GET /open", "token_expired");
+    assert!(!unproved.text().contains("x-auth-subject"), "nobody is named by a token that is not good");
+    assert_eq!(house.get("/counted").status, 200);
+    check(&house.get("/counted"), "GET /counted", "rate_limited");
+}
+
+/// A file of chance: routes that overlap, rules of all kinds.
+fn file_of_chance(dice: &mut fastrand::Rng, issuer: &str) -> String {
+    let mut routes = std::collections::BTreeMap::new();
+    let scope = |dice: &mut fastrand::Rng| ["a", "b", "c"][dice.usize(..3)];
+    for _ in 0..dice.usize(3..12) {
+        let method = ["GET", "POST", "GET,DELETE", "*"][dice.usize(..4)];
+        let path: String = (0..dice.usize(1..4))
+            .map(|at| [format!("/s{at}"), "/x".to_owned(), format!("/{{n{at}}}")][dice.usize(..3)].clone())
+            .collect();
+        let rest = ["", "/**"][dice.usize(..2)];
+        let access = match dice.usize(..7) {
+            0 => "public".to_owned(),
+            1 => "authenticated".to_owned(),
+            2 => format!("{{scope: {}}}", scope(dice)),
+            3 => format!("{{scope: {{any: [{}, d]}}, role: clerk}}", scope(dice)),
+            4 => "{role: {any: [clerk, chief]}}".to_owned(),
+            5 => "{when: \"token.claims.level > 2\"}".to_owned(),
+            _ => format!("{{scope: {}, when: \"request.method == 'GET'\"}}", scope(dice)),
+        };
+        let shape =
+            path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect::<Vec<_>>().join("/");
+        // One route for each path: ties are another test's business.
+        routes.insert(
+            format!("{shape}{rest}"),
+            format!("  - {{match: \"{method} {path}{rest}\", access: {access}, respond: echo}}\n"),
+        );
+    }
+    let routes: String = routes.into_values().collect();
+    format!("issuers: {{corp: {{url: \"{issuer}\", audience: \"https://api.test\"}}}}\nroutes:\n{routes}")
+}
+
+fn call_of_chance(dice: &mut fastrand::Rng) -> Call {
+    let path: String = (0..dice.usize(1..5))
+        .map(|at| [format!("/s{at}"), "/x".to_owned(), "/y".to_owned(), "/".to_owned()][dice.usize(..4)].clone())
+        .collect();
+    let some = |dice: &mut fastrand::Rng, names: &[&str]| {
+        names.iter().filter(|_| dice.bool()).map(|name| (*name).to_owned()).collect::<Vec<_>>()
+    };
+    let token = if dice.u8(..4) == 0 {
+        Token::None
+    } else {
+        let claims = json!({ "level": dice.u8(..5) }).as_object().unwrap().clone();
+        Token::Described(Box::new(Described {
+            scopes: some(dice, &["a", "b", "c", "d"]),
+            roles: some(dice, &["clerk", "chief"]),
+            claims,
+            ..Described::default()
+        }))
+    };
+    let method = ["GET", "HEAD", "POST", "DELETE", "PUT"][dice.usize(..5)].parse().unwrap();
+    let from = std::net::Ipv4Addr::LOCALHOST.into();
+    Call {
+        method,
+        host: Some("localhost".to_owned()),
+        target: path,
+        token,
+        from,
+        headers: Vec::new(),
+        body: None,
+        at: None,
+    }
+}
+
+/// `test`, `explain` and `run` come to the same decision about requests and files of chance. More of them:
+/// `PORTCULLIS_CALLS=100000`.
+#[test]
+fn tests_explanations_and_the_running_gateway_agree() {
+    let calls: usize = std::env::var("PORTCULLIS_CALLS").map_or(600, |calls| calls.parse().unwrap());
+    let issuer = Issuer::start();
+    let mut dice = fastrand::Rng::with_seed(7);
+    let plot = Plot::new();
+    let yaml = plot.yaml(&file_of_chance(&mut dice, &issuer.url()));
+    let house = plot.start(&yaml);
+    let of_a_file = 200;
+    for _ in 0..calls.div_ceil(of_a_file) {
+        let yaml = {
+            let old = std::fs::read_to_string(house.path("gateway.yaml")).unwrap();
+            let head = old.split("issuers:").next().unwrap().to_owned();
+            head + &file_of_chance(&mut dice, &issuer.url())
+        };
+        house.rewrite(&yaml);
+        assert_eq!(house.reload().status, 200, "{yaml}");
+        let plan = config::load(&house.path("gateway.yaml"), &Files).unwrap_or_else(|problems| panic!("{problems}"));
+        let all: Vec<Call> = (0..of_a_file).map(|_| call_of_chance(&mut dice)).collect();
+        let told = on_its_own(async || {
+            let rehearsal = Rehearsal::staged(&plan)?;
+            let mut told = Vec::new();
+            for call in &all {
+                told.push(rehearsal.call(call, None).await?);
+            }
+            Ok(told)
+        });
+        let mut wire = house.wire();
+        for (call, told) in all.iter().zip(told.unwrap()) {
+            let token = match &call.token {
+                Token::Described(described) => {
+                    let token = issuer.token_with(|claims| {
+                        claims["scope"] = json!(described.scopes.join(" "));
+                        claims["roles"] = json!(described.roles);
+                        claims["level"] = described.claims["level"].clone();
+                    });
+                    format!("Authorization: Bearer {token}\r\n")
+                }
+                Token::None | Token::Given(_) => String::new(),
+            };
+            let lines = format!(
+                "{} {} HTTP/1.1\r\nHost: localhost\r\n{token}Content-Length: 0\r\n\r\n",
+                call.method, call.target
+            );
+            wire.send(lines.as_bytes());
+            let answer = wire.answer_to(call.method == "HEAD");
+            if answer.header("connection") == "close" {
+                wire = house.wire();
+            }
+            let outcome = tests::outcome(&told).to_string();
+            let code = told.explanation.code.clone().unwrap_or_default();
+            let ran = if answer.status == 200 {
+                "allow".to_owned()
+            } else if call.method == "HEAD" {
+                format!("deny {code}")
+            } else {
+                format!("deny {}", answer.code())
+            };
+            assert_eq!((ran, answer.status), (outcome, told.status.as_u16()), "{call:?}\n{yaml}");
+            // What is explained is what was decided: the one step that refuses is where the walk ended.
+            let refused = told
+                .explanation
+                .steps
+                .iter()
+                .filter(|step| step.outcome == portcullis::serve::explain::Outcome::Refused)
+                .count();
+            assert_eq!(refused, usize::from(answer.status != 200), "{:#?}", told.explanation);
+        }
+    }
+}
