@@ -8,59 +8,143 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 
-use super::{Asked, Desk, page};
+use super::{Asked, Credentials, Described, Desk, Door, console};
+use crate::ground::Secret;
 
 type Answer = Response<Full<Bytes>>;
 
-/// The paths there are, and the method each takes.
-const PATHS: [(&str, Method); 7] = [
-    ("/", Method::GET),
-    ("/livez", Method::GET),
-    ("/readyz", Method::GET),
-    ("/metrics", Method::GET),
-    ("/decisions", Method::GET),
-    ("/access", Method::GET),
-    ("/reload", Method::POST),
+/// The paths there are, the method each takes, and whether everybody who reaches the listener may ask.
+const PATHS: [(&str, Method, Audience); 11] = [
+    ("/", Method::GET, Audience::Operators),
+    ("/livez", Method::GET, Audience::All),
+    ("/readyz", Method::GET, Audience::All),
+    ("/metrics", Method::GET, Audience::All),
+    ("/decisions", Method::GET, Audience::Operators),
+    ("/explained", Method::GET, Audience::Operators),
+    ("/explain", Method::GET, Audience::Operators),
+    ("/access", Method::GET, Audience::Operators),
+    ("/console.css", Method::GET, Audience::All),
+    ("/console.js", Method::GET, Audience::All),
+    ("/reload", Method::POST, Audience::Operators),
 ];
+
+/// Whom a path is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Probes and Prometheus too.
+    All,
+    Operators,
+}
 
 /// Answers one request. A body is not read: none is needed.
 pub async fn answer<B>(desk: &dyn Desk, request: Request<B>) -> Answer {
-    if !is_for_us(request.headers()) {
+    let (parts, _) = request.into_parts();
+    if !is_for_us(&parts.headers) {
         return problem(StatusCode::MISDIRECTED_REQUEST, "ask for this listener by its address or as localhost");
     }
-    let path = request.uri().path();
-    let one = path.strip_prefix("/decisions/").filter(|id| !id.is_empty());
-    let known = if one.is_some() { "/decisions" } else { path };
-    let Some((_, method)) = PATHS.iter().find(|(own, _)| *own == known) else {
+    let path = parts.uri.path();
+    let one = ["/decisions/", "/explained/"].into_iter().find_map(|prefix| path.strip_prefix(prefix));
+    let one = one.filter(|id| !id.is_empty());
+    let known = one.map_or(path, |id| path.strip_suffix(id).unwrap_or(path).trim_end_matches('/'));
+    let Some((_, method, audience)) = PATHS.iter().find(|(own, _, _)| *own == known) else {
         let there =
             "there is /, /livez, /readyz, /metrics, /access, /decisions, /decisions/REQUEST_ID and POST /reload";
         return problem(StatusCode::NOT_FOUND, there);
     };
-    if request.method() != method && !(*method == Method::GET && request.method() == Method::HEAD) {
+    if parts.method != *method && !(*method == Method::GET && parts.method == Method::HEAD) {
         let mut answer = problem(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method");
         let allow = if *method == Method::GET { "GET, HEAD" } else { "POST" };
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         return answer;
     }
-    if let Some(id) = one {
-        return match desk.explain(id.to_owned()).await {
-            Some(explanation) => document(StatusCode::OK, &explanation),
-            None => problem(StatusCode::NOT_FOUND, NOT_KEPT),
-        };
+    if *audience == Audience::Operators
+        && let Some(refusal) = refused(desk.operator(credentials(&parts.headers)).await)
+    {
+        return refusal;
     }
-    match path {
-        "/access" => document(StatusCode::OK, &desk.access()),
-        "/decisions" => decisions(desk, request.uri().query().unwrap_or_default()).await,
-        "/livez" => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
-        "/readyz" => {
+    let query = parts.uri.query().unwrap_or_default();
+    match (known, one) {
+        ("/livez", _) => text(StatusCode::OK, "text/plain; charset=utf-8", "ok\n"),
+        ("/readyz", _) => {
             let ready = desk.ready().await;
             let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             document(status, &ready)
         }
-        "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", desk.metrics()),
-        "/reload" => reload(desk, request.headers()).await,
-        _ => html(page::page(&desk.ready().await, &desk.map())),
+        ("/metrics", _) => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", desk.metrics()),
+        ("/reload", _) => reload(desk, &parts.headers).await,
+        ("/access", _) => document(StatusCode::OK, &desk.access()),
+        ("/decisions", Some(id)) => match desk.explain(id.to_owned()).await {
+            Some(explanation) => document(StatusCode::OK, &explanation),
+            None => problem(StatusCode::NOT_FOUND, NOT_KEPT),
+        },
+        ("/explained", Some(id)) => match desk.explain(id.to_owned()).await {
+            Some(explanation) => console::explanation(&explanation),
+            None => problem(StatusCode::NOT_FOUND, NOT_KEPT),
+        },
+        ("/decisions" | "/explained", None) => decisions(desk, query).await,
+        ("/explain", _) => match desk.rehearse(described(query)).await {
+            Ok(explanation) => console::explanation(&explanation),
+            Err(what) => problem(StatusCode::BAD_REQUEST, &what),
+        },
+        ("/console.css", _) => text(StatusCode::OK, "text/css; charset=utf-8", console::STYLE),
+        ("/console.js", _) => text(StatusCode::OK, "text/javascript; charset=utf-8", console::SCRIPT),
+        _ => {
+            let code = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "code");
+            let code = code.map(|(_, value)| value.into_owned());
+            console::page(&desk.console(code.clone()).await, code.as_deref())
+        }
     }
+}
+
+/// The answer to whoever may not see what operators see.
+fn refused(door: Door) -> Option<Answer> {
+    match door {
+        Door::Open => None,
+        Door::Locked => {
+            let mut answer = problem(StatusCode::UNAUTHORIZED, "this is for operators: log in");
+            let challenge = HeaderValue::from_static("Basic realm=\"Portcullis console\", charset=\"UTF-8\"");
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            Some(answer)
+        }
+        Door::Shut => Some(problem(
+            StatusCode::FORBIDDEN,
+            "this listener can be reached from other machines, and the file names no `operators` under `admin`",
+        )),
+    }
+}
+
+/// `Authorization: Basic` (RFC 7617).
+fn credentials(headers: &HeaderMap) -> Option<Credentials> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let bytes = base64_simd::STANDARD.decode_to_vec(rest.trim()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some(Credentials { name: name.to_owned(), password: Secret::new(password.to_owned()) })
+}
+
+fn described(query: &str) -> Described {
+    let mut described = Described::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = value.trim();
+        let list = || value.split_whitespace().map(str::to_owned).collect();
+        let one = || Some(value.to_owned()).filter(|value| !value.is_empty());
+        match &*name {
+            "method" => value.clone_into(&mut described.method),
+            "url" => value.clone_into(&mut described.url),
+            "scope" => described.scopes = list(),
+            "role" => described.roles = list(),
+            "client" => described.client = one(),
+            "subject" => described.subject = one(),
+            "issuer" => described.issuer = one(),
+            "from" => described.from = one(),
+            _ => {}
+        }
+    }
+    described
 }
 
 const NOT_KEPT: &str = "no decision of this request is kept: refusals are kept until newer ones of their kind take their \
@@ -118,14 +202,8 @@ fn problem(status: StatusCode, detail: &str) -> Answer {
     text(status, "application/problem+json", format!("{value}\n"))
 }
 
-fn html(page: String) -> Answer {
-    let mut answer = text(StatusCode::OK, "text/html; charset=utf-8", page);
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    answer
-}
-
-fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+/// An answer that no cache keeps.
+pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

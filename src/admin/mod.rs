@@ -1,10 +1,10 @@
-//! The private listener: health, readiness, metrics, reload, and a page for people.
+//! The private listener: health, readiness, metrics, decisions, reload, and the console for people.
 //!
 //! In: operators' requests on an address that is never public. Out: what the `Desk` says, which `app` hands in: this room
 //! sits below it and cannot reach up. Runs on the control plane.
 
 mod answer;
-mod page;
+pub mod console;
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,6 +16,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::ground::Secret;
+use crate::observe::explanation::{Brief, Explanation};
+use console::chart::Minute;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -28,14 +32,99 @@ pub trait Desk: Send + Sync + 'static {
     fn metrics(&self) -> String;
     fn ready(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>>;
     fn reload(&self) -> Pin<Box<dyn Future<Output = ReloadReport> + Send + '_>>;
-    /// The access map, for people.
-    fn map(&self) -> String;
+    /// Everything that the console shows; refusals of one reason alone where one is named.
+    fn console(&self, code: Option<String>) -> Pin<Box<dyn Future<Output = Console> + Send + '_>>;
+    /// What would be decided about a described request.
+    fn rehearse(&self, call: Described) -> Pin<Box<dyn Future<Output = Result<Explanation, String>> + Send + '_>>;
+    /// Whether somebody has to log in, and whether this is somebody who may.
+    fn operator(&self, shown: Option<Credentials>) -> Pin<Box<dyn Future<Output = Door> + Send + '_>>;
     /// What the configuration in force lets whom do, for `check --against`.
     fn access(&self) -> Value;
     /// Recent decisions, the newest first, each as a JSON object. `Err` says what is wrong with the question.
-    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>>;
+    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Brief>, String>> + Send + '_>>;
     /// The explanation of one request; `None` when it is not kept, or not any more.
-    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>>;
+    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Explanation>> + Send + '_>>;
+}
+
+/// What the console shows.
+#[derive(Clone, Debug)]
+pub struct Console {
+    pub readiness: Readiness,
+    pub traffic: Traffic,
+    pub refusals: Vec<Brief>,
+    pub issuers: Vec<String>,
+    /// Caches and limits: what, and how much.
+    pub figures: Vec<(String, String)>,
+    /// Route, who may call it, where it goes, its limits.
+    pub map: Vec<[String; 4]>,
+    /// Line and text of what is worth a look.
+    pub warnings: Vec<(usize, String)>,
+    /// The newest first.
+    pub reloads: Vec<ReloadTold>,
+}
+
+/// The last hour.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// Requests a second, of the last few seconds.
+    pub now: f64,
+    /// The oldest first.
+    pub minutes: Vec<Minute>,
+    /// The busiest first.
+    pub routes: Vec<RouteTraffic>,
+    /// Reason codes and how often, the most frequent first.
+    pub codes: Vec<(&'static str, u64)>,
+}
+
+/// The last hour of one route.
+#[derive(Clone, Debug)]
+pub struct RouteTraffic {
+    pub name: String,
+    pub now: f64,
+    pub minutes: Vec<Minute>,
+}
+
+/// One reload, told.
+#[derive(Clone, Debug)]
+pub struct ReloadTold {
+    /// As people read it.
+    pub at: String,
+    pub generation: u64,
+    pub problems: Option<String>,
+    pub opens: usize,
+    pub closes: usize,
+    /// `opens`, `closes` or `changes`, and the sentence.
+    pub changes: Vec<(&'static str, String)>,
+}
+
+/// A described request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    pub method: String,
+    pub url: String,
+    pub scopes: Vec<String>,
+    pub roles: Vec<String>,
+    pub client: Option<String>,
+    pub subject: Option<String>,
+    pub issuer: Option<String>,
+    pub from: Option<String>,
+}
+
+/// What an operator shows (RFC 7617).
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub name: String,
+    pub password: Secret,
+}
+
+/// Whether whoever asks may see more than health and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Open,
+    /// Somebody has to log in, and has not, or wrongly.
+    Locked,
+    /// The listener can be reached from elsewhere, and the file names no operators.
+    Shut,
 }
 
 /// Which decisions are wanted.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::diff::Model;
 use crate::dial::client::{Bounds, Client};
-use crate::serve::explain::Explanation;
+use crate::observe::explanation::Explanation;
 
 /// How large an answer may be.
 const LARGEST: usize = 16 * 1024 * 1024;

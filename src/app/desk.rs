@@ -5,12 +5,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::house::House;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::admin::{Asked, Dependency, Readiness, ReloadReport};
+use super::console;
+use crate::admin::{Asked, Console, Credentials, Dependency, Described, Door, Readiness, ReloadReport};
 use crate::config::diff::Model;
-use crate::config::map;
 use crate::observe::Reason;
+use crate::observe::explanation::{Brief, Explanation};
 use crate::serve::decisions::Wanted;
 use crate::serve::explain;
 
@@ -56,7 +57,7 @@ impl crate::admin::Desk for Desk {
         serde_json::to_value(model).unwrap_or_default()
     }
 
-    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>, String>> + Send + '_>> {
+    fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Brief>, String>> + Send + '_>> {
         Box::pin(async move {
             let Some(house) = self.house.upgrade() else { return Ok(Vec::new()) };
             let reason = asked.code.as_deref().map(|code| {
@@ -66,22 +67,43 @@ impl crate::admin::Desk for Desk {
             let wanted =
                 Wanted { reason: reason.transpose()?, route: asked.route, refused: asked.refused, request_id: None };
             let accounts = house.accounts(&wanted, asked.most).await;
-            Ok(accounts.iter().map(|account| json!(explain::brief(account))).collect())
+            Ok(accounts.iter().map(explain::brief).collect())
         })
     }
 
-    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Value>> + Send + '_>> {
+    fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Explanation>> + Send + '_>> {
         Box::pin(async move {
             let house = self.house.upgrade()?;
             let wanted = Wanted { request_id: Some(request_id), ..Wanted::default() };
             let account = house.accounts(&wanted, 1).await.into_iter().next()?;
             let snapshot = house.shared.house.load_full();
-            serde_json::to_value(explain::explain(&account, &snapshot)).ok()
+            Some(explain::explain(&account, &snapshot))
         })
     }
 
-    fn map(&self) -> String {
-        self.house.upgrade().map_or_else(String::new, |house| map::text(&house.current.load().plan))
+    fn console(&self, code: Option<String>) -> Pin<Box<dyn Future<Output = Console> + Send + '_>> {
+        Box::pin(async move {
+            let Some(house) = self.house.upgrade() else { return console::ending() };
+            console::of(&house, ready(&house).await, code.as_deref()).await
+        })
+    }
+
+    fn rehearse(&self, call: Described) -> Pin<Box<dyn Future<Output = Result<Explanation, String>> + Send + '_>> {
+        Box::pin(async move {
+            let house = self.house.upgrade().ok_or("the gateway is ending")?;
+            let plan = house.current.load().plan.clone();
+            let explaining = tokio::task::spawn_blocking(move || console::rehearse(&plan, &call));
+            explaining.await.map_err(|fault| fault.to_string())?.map_err(|fault| format!("{fault:#}"))
+        })
+    }
+
+    fn operator(&self, shown: Option<Credentials>) -> Pin<Box<dyn Future<Output = Door> + Send + '_>> {
+        Box::pin(async move {
+            match self.house.upgrade() {
+                Some(house) => house.operators.door(shown).await,
+                None => Door::Shut,
+            }
+        })
     }
 }
 

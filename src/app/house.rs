@@ -15,8 +15,10 @@ use super::desk::Desk;
 use super::doors::Doors;
 use super::history::History;
 use super::open::{self, Context, Opened};
+use super::operators::Operators;
 use super::run::Options;
 use super::sources;
+use super::traffic::{self, Samples};
 use crate::admin;
 use crate::config::Plan;
 use crate::config::plan::{self, LogFormat as Planned};
@@ -51,6 +53,8 @@ pub struct House {
     log_thread: Mutex<Option<JoinHandle<()>>>,
     draining: AtomicBool,
     pub(super) history: Mutex<History>,
+    pub(super) traffic: Mutex<Samples>,
+    pub(super) operators: Operators,
 }
 
 impl House {
@@ -74,6 +78,7 @@ impl House {
         };
         let admin = tokio::net::TcpListener::bind(plan.admin).await;
         let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;
+        let operators = Operators::of(&plan).await?;
         let mut doors = Doors::new(count);
         let change = doors.prepare(&plan.listeners)?;
         let opened = Arc::new(open::open(plan, change.doors.clone(), None, 1, &context).await?);
@@ -103,12 +108,15 @@ impl House {
             log_thread: Mutex::new(Some(log_thread)),
             draining: AtomicBool::new(false),
             history: Mutex::default(),
+            traffic: Mutex::default(),
+            operators,
         });
         house.obey(change);
         metrics.loaded(1, SystemClock.now().secs(), true);
         sources::register(&house);
         tokio::spawn(sweep(Arc::downgrade(&house)));
         tokio::spawn(confirm(store, sightings));
+        tokio::spawn(traffic::follow(Arc::downgrade(&house)));
         tokio::spawn(open::authority::keep_up(Arc::downgrade(&house)));
         tokio::spawn(admin::serve(admin, Arc::new(Desk::new(&house))));
         Ok(house)

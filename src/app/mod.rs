@@ -4,7 +4,9 @@
 //! failure of a reload the old house stands and the reason is told. The only room that knows all others.
 
 pub mod ask;
+mod console;
 mod desk;
+pub mod doctor;
 mod doors;
 mod history;
 pub mod house;
@@ -12,11 +14,13 @@ pub mod inspect;
 mod notify;
 pub mod office;
 pub mod open;
+mod operators;
 pub mod rehearsal;
 mod reload;
 pub mod run;
 mod shutdown;
 mod sources;
+mod traffic;
 
 pub use office::{Office, OfficeFault};
 pub use run::{Options, RunFault, run};

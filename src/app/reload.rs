@@ -94,6 +94,12 @@ fn unchanged(old: &Plan, new: &Plan) -> Result<(), String> {
     if old.store != new.store {
         return Err("`store` cannot change while the gateway runs: restart it".to_owned());
     }
+    let names = |plan: &Plan| {
+        plan.operators.iter().map(|operator| (operator.name.clone(), operator.password.clone())).collect::<Vec<_>>()
+    };
+    if names(old) != names(new) {
+        return Err("`admin.operators` cannot change while the gateway runs: restart it".to_owned());
+    }
     if old.admin != new.admin {
         return Err("`admin.address` cannot change while the gateway runs: restart it".to_owned());
     }

@@ -12,7 +12,7 @@ use crate::app::ask;
 use crate::app::rehearsal::{Rehearsal, on_its_own};
 use crate::config::plan::test::{Call, Described, Token};
 use crate::config::{self, Files, Plan};
-use crate::serve::explain::{Explanation, Outcome, Verdict};
+use crate::observe::explanation::{Explanation, Outcome, Verdict};
 
 /// What the command line says.
 #[derive(clap::Args)]
@@ -200,8 +200,11 @@ fn show(explanation: &Explanation, upstream: Option<&Value>) {
             say!("  signed with key {key}");
         }
     }
-    if let Some(says) = &explanation.token_says {
-        say!("\n{}\n  {says}", paint("the token says, unproved", "1"));
+    if !explanation.token_says.is_empty() {
+        say!("\n{}", paint("the token says, unproved", "1"));
+        for (name, text) in &explanation.token_says {
+            say!("  {name} {text:?}");
+        }
     }
     say!("\n{}", paint("checks", "1"));
     for step in &explanation.steps {

@@ -12,6 +12,7 @@ macro_rules! say {
 mod audit;
 mod check;
 mod client;
+mod doctor;
 mod explain;
 mod grant;
 mod key;
@@ -63,6 +64,8 @@ enum Command {
     Test(test::Arguments),
     /// Say why a request is let through or refused: `explain GET /v1/orders/7 --scope orders:read`, or `explain REQUEST_ID`
     Explain(Box<explain::Arguments>),
+    /// Try on a running gateway what an attacker would try first: forged headers, odd paths, bad tokens
+    Doctor(doctor::Arguments),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Clients: programs that may ask for tokens
@@ -158,6 +161,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Schema => schema::schema(),
         Command::Client { command, of } => client::client(command, of.file),
         Command::User { command, of } => user::user(command, of.file),

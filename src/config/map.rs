@@ -17,7 +17,7 @@ pub fn text(plan: &Plan) -> String {
         let _ = writeln!(out, "listens on {tls}://{}", listener.address);
     }
     let _ = writeln!(out, "private    http://{}\n", plan.admin);
-    let rows: Vec<[String; 4]> = plan.routes.iter().map(|route| row(plan, route)).collect();
+    let rows = rows(plan);
     let head = ["ROUTE", "WHO MAY CALL IT", "GOES TO", "LIMITS"].map(str::to_owned);
     let table: Vec<&[String; 4]> = std::iter::once(&head).chain(&rows).collect();
     let width = |column: usize| {
@@ -64,6 +64,11 @@ pub fn json(plan: &Plan) -> Value {
         })
         .collect();
     json!({ "file": plan.file.to_string_lossy(), "routes": routes, "warnings": warnings })
+}
+
+/// Route, who may call it, where it goes, its limits; the most specific route first.
+pub fn rows(plan: &Plan) -> Vec<[String; 4]> {
+    plan.routes.iter().map(|route| row(plan, route)).collect()
 }
 
 fn row(plan: &Plan, route: &Route) -> [String; 4] {

@@ -36,6 +36,8 @@ pub struct Plan {
     pub listeners: Vec<Listener>,
     /// The private listener.
     pub admin: SocketAddr,
+    /// Who may log in there; no two have the same name.
+    pub operators: Vec<Operator>,
     pub store: Store,
     pub authority: Option<Authority>,
     /// In the order of the file; the hosted authority is not among them.
@@ -51,6 +53,13 @@ pub struct Plan {
     /// What the gateway decided is kept for a while, for explanations.
     pub decisions: bool,
     pub warnings: Vec<Warning>,
+}
+
+/// Somebody who may see the console.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    pub name: String,
+    pub password: authority::Password,
 }
 
 /// Something that works and that an operator should know about.

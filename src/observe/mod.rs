@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod events;
+pub mod explanation;
 pub mod log;
 pub mod metrics;
 pub mod reason;

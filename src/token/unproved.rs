@@ -10,7 +10,7 @@ const LONGEST_TOKEN: usize = 4096;
 const LONGEST_TEXT: usize = 200;
 
 /// Claims and header of a token, as it has them; nothing of it is proved.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unproved(pub Vec<(String, String)>);
 
 /// The facts that help: `alg kid typ` of the header, `iss aud sub exp nbf` of the claims. `None` for what is no signed token.
@@ -37,11 +37,4 @@ fn short(value: &Value) -> String {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
     text.chars().take(LONGEST_TEXT).collect()
-}
-
-impl std::fmt::Display for Unproved {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let told: Vec<String> = self.0.iter().map(|(name, text)| format!("{name} {text:?}")).collect();
-        f.write_str(&told.join(", "))
-    }
 }

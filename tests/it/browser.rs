@@ -40,3 +40,31 @@ fn chromium_walks_the_pages_with_a_keyboard_alone() {
     let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success() && said.contains("is content"), "{said}");
 }
+
+/// The console of the admin listener, driven and looked at; `PORTCULLIS_PICTURES=folder` keeps the pictures.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "whether there are pictures is for whoever runs the tests to say")]
+fn chromium_reads_the_console_and_asks_it_why() {
+    let plot = Plot::new();
+    let yaml = plot.yaml(&format!(
+        "authority: {{issuer: \"http://127.0.0.1:{}\", scopes: {{read: See your orders}}}}\nroutes:\n  \
+         - {{match: GET /read, access: {{scope: read}}, respond: echo}}\n  \
+         - {{match: POST /hooks/**, access: public, respond: {{status: 204}}}}\n",
+        plot.port
+    ));
+    let house = plot.start(&yaml);
+    for target in ["/read", "/read", "/nowhere/with/a/path/that/is/longer/than/a/narrow/window/is/wide"] {
+        house.log_of(&house.get(target));
+    }
+    house.rewrite(&yaml.replace("POST /hooks/**, access: public", "POST /hooks/**, access: authenticated"));
+    assert_eq!(house.reload().status, 200);
+    let mut command = Command::new(clients::node());
+    let (admin, gateway) = (format!("http://127.0.0.1:{}", house.admin), format!("http://127.0.0.1:{}", house.port));
+    command.arg(clients::script("console.mjs")).args([admin, gateway]);
+    if let Ok(pictures) = std::env::var("PORTCULLIS_PICTURES") {
+        command.arg(pictures);
+    }
+    let ran = command.output().expect("`.ci/test` installs node");
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && said.contains("is content"), "{said}");
+}

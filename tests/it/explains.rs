@@ -112,7 +112,8 @@ fn a_described_request_is_explained_step_by_step() {
         explain(&["DELETE", "/v1/orders/7", "--scope", "orders:write", "--role", "clerk", "--claim", "tenant=9"]);
     has(&refused, 1, &["REFUSED  403 condition_failed", "path.id is \"7\"; token.claims.tenant is 9", "What to do:"]);
     has(&explain(&["GET", "/v1/order/7"]), 1, &["404 route_unknown", "segment 2 of the path is `order`, not `orders`"]);
-    has(&explain(&["GET", "/v1/orders/7", "--token", "nonsense"]), 1, &["token_malformed", "portcullis token inspect"]);
+    let unknown = explain(&["GET", "/v1/orders/7", "--token", "nonsense"]);
+    has(&unknown, 1, &["introspection_unavailable", "an answer of issuer `partner` about the token"]);
     has(&explain(&["GET", "/v1/orders/7", "--issuer", "nobody"]), 2, &["no issuer `nobody`; there is corp, partner"]);
     has(&explain(&["GET", "no-path"]), 2, &["has no path"]);
     let told = explain(&["GET", "/v1/orders/7", "--scope", "else", "--format", "json"]);
@@ -251,6 +252,49 @@ routes:
     check(&house.get("/counted"), "GET /counted", "rate_limited");
 }
 
+#[test]
+fn the_doctor_finds_nothing_at_a_gateway_and_much_without_one() {
+    let plot = Plot::new();
+    let admin = plot.admin;
+    let yaml = |port: u16| {
+        format!(
+            "version: 1\nlisten: [{{address: \"127.0.0.1:{port}\"}}]\nadmin: {{address: \"127.0.0.1:{}\"}}\n\
+             observe: {{log: {{format: json}}}}\nauthority: {{issuer: \"http://127.0.0.1:{port}\", scopes: {{a: A}}}}\n\
+             upstreams: {{api: {{servers: [\"http://127.0.0.1:9\"]}}}}\nroutes:\n  \
+             - {{match: \"GET /v1/orders/{{id}}\", access: {{scope: a}}, upstream: api}}\n  \
+             - {{match: GET /v1/echo, access: public, respond: echo}}\n",
+            admin
+        )
+    };
+    let own = yaml(plot.port);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("gateway.yaml"), &own).unwrap();
+    let house = plot.start(&own);
+    let well = run(folder.path(), &["doctor", "--verbose"]);
+    has(&well, 0, &["0 bad", "an encoded slash", "no signature (`alg: none`)", "X-Auth-Subject from a client"]);
+    assert!(!well.out.contains("skip"), "{}", well.out);
+    drop(house);
+
+    // What a file says is not what stands behind an address that has no gateway.
+    let bare = crate::support::Upstream::start(|seen| {
+        let lines: Vec<String> = seen.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        crate::support::Reply::ok(&lines.join("\n"))
+    });
+    std::fs::write(folder.path().join("gateway.yaml"), yaml(bare.port)).unwrap();
+    let ill = run(folder.path(), &["doctor"]);
+    has(
+        &ill,
+        1,
+        &[
+            "BAD",
+            "let through without a good token",
+            "an upstream would get the forged value",
+            "not the gateway of the file",
+        ],
+    );
+    has(&run(folder.path(), &["doctor", "http://127.0.0.1:9"]), 2, &["nobody answers at 127.0.0.1:9"]);
+}
+
 /// A file of chance: routes that overlap, rules of all kinds.
 fn file_of_chance(dice: &mut fastrand::Rng, issuer: &str) -> String {
     let mut routes = std::collections::BTreeMap::new();
@@ -380,7 +424,7 @@ fn tests_explanations_and_the_running_gateway_agree() {
                 .explanation
                 .steps
                 .iter()
-                .filter(|step| step.outcome == portcullis::serve::explain::Outcome::Refused)
+                .filter(|step| step.outcome == portcullis::observe::explanation::Outcome::Refused)
                 .count();
             assert_eq!(refused, usize::from(answer.status != 200), "{:#?}", told.explanation);
         }

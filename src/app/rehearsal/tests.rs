@@ -8,7 +8,7 @@ use super::{Rehearsal, Told, on_its_own};
 use crate::config::Plan;
 use crate::config::plan::test::{Expect, Outcome, Test};
 use crate::observe::Reason;
-use crate::serve::explain::Verdict;
+use crate::observe::explanation::Verdict;
 
 /// What came of all tests.
 #[derive(Clone, Debug, Serialize)]

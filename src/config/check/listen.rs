@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::authority::password;
 use super::{Check, file, text};
 use crate::config::document::Document;
 use crate::config::document::listen::{Listener as Written, ListenerLimits as WrittenLimits, Tls};
 use crate::config::place::At;
-use crate::config::plan::{Certificate, Engine, Listener, ListenerLimits};
+use crate::config::plan::authority::Passwords;
+use crate::config::plan::{Certificate, Engine, Listener, ListenerLimits, Operator};
 use crate::config::problem::Problem;
 use crate::ground::Secret;
 
@@ -141,9 +143,41 @@ pub(super) fn admin(document: &Document, check: &mut Check<'_>) -> Option<Socket
         );
     }
     if let Some(written) = written.filter(|written| !written.value.ip().is_loopback()) {
-        check.warn(written.place, "the private listener can be reached from other machines; keep it off the internet");
+        let named = document.admin.as_ref().is_some_and(|admin| admin.has("operators"));
+        let text = if named {
+            "the private listener can be reached from other machines, in clear; keep it off the internet, and reach it by a \
+             tunnel or a proxy with TLS"
+        } else {
+            "the private listener can be reached from other machines; keep it off the internet. Without `operators` it shows \
+             health and metrics there, and no console, decisions or reload"
+        };
+        check.warn(written.place, text);
     }
     Some(address)
+}
+
+/// Who may log in to the private listener.
+pub(super) fn operators(document: &Document, check: &mut Check<'_>) -> Vec<Operator> {
+    let written = document.admin.as_ref().and_then(|admin| admin.operators.as_deref()).unwrap_or_default();
+    let rules = Passwords { min: 15, min_with_second_factor: 15, blocked: None };
+    let mut operators: Vec<Operator> = Vec::new();
+    for one in written {
+        let password = one.password.0.as_ref().and_then(|written| password::of_user(written, &rules, check));
+        let Some(name) = &one.name.0 else { continue };
+        if name.value.contains(':') {
+            let cause = "the name of an operator has no `:` (RFC 7617 section 2)";
+            check.add(Problem::at(name.place, cause).help("write a plain name, for example `olga`"));
+        }
+        if operators.iter().any(|known| known.name == name.value) {
+            let cause = format!("there are two operators `{}`", name.value);
+            check.add(Problem::at(name.place, cause).help("give one of them another name"));
+        }
+        // Without files, passwords are not there.
+        if let Some(Some(password)) = password {
+            operators.push(Operator { name: name.value.clone(), password });
+        }
+    }
+    operators
 }
 
 /// Both cannot be opened. Port 0 is whatever is free.

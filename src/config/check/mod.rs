@@ -64,6 +64,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     check.version(document);
     let listeners = listen::listeners(document, &mut check);
     let admin = listen::admin(document, &mut check);
+    let operators = listen::operators(document, &mut check);
     let store = store(document, &check);
     let authority = authority::authority(document, &store, &mut check);
     let issuers = issuer::issuers(document, &mut check);
@@ -79,6 +80,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         complete: !check.skipped,
         listeners: listeners?,
         admin: admin?,
+        operators,
         store,
         authority,
         issuers,

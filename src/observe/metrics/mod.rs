@@ -19,7 +19,7 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use self::families as family;
 use self::samples::Samples;
-pub use self::series::{RouteSeries, UpstreamSeries};
+pub use self::series::{RouteSeries, Totals, UpstreamSeries};
 use self::series::{Shard, add};
 use super::Record;
 use super::record::TokenUse;
@@ -112,6 +112,12 @@ impl Metrics {
     /// Counted up by the access log when it cannot keep up.
     pub fn log_lines_dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.log_lines_dropped)
+    }
+
+    /// What was counted of each route that was asked.
+    pub fn totals(&self) -> Vec<(Arc<str>, Totals)> {
+        let routes = self.routes.lock();
+        routes.iter().filter_map(|(name, series)| Some((Arc::clone(name), series.totals()?))).collect()
     }
 
     /// Everything in the Prometheus text format.

@@ -1,5 +1,6 @@
 //! The counters of one route and of one upstream, a shard per worker.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -73,6 +74,16 @@ pub struct RouteSeries {
     shards: Box<[Shard<RouteShard>]>,
 }
 
+/// The requests of one route.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Let through, and not answered by 5xx.
+    pub passed: u64,
+    /// Let through, and answered by 5xx.
+    pub failed: u64,
+    pub refused: BTreeMap<Reason, u64>,
+}
+
 struct RouteShard {
     /// By status class, 1xx first; what the gateway let pass.
     passed: [AtomicU64; 5],
@@ -120,6 +131,25 @@ impl RouteSeries {
         shard.durations.observe(duration);
         add(&shard.bytes_in, record.received());
         add(&shard.bytes_out, record.bytes_out);
+    }
+
+    /// What was counted so far; `None` where nothing was.
+    pub(super) fn totals(&self) -> Option<Totals> {
+        let mut totals = Totals::default();
+        for shard in &self.shards {
+            for (class, cell) in shard.passed.iter().enumerate() {
+                let into = if class == 4 { &mut totals.failed } else { &mut totals.passed };
+                *into += cell.load(Relaxed);
+            }
+            for (reason, cell) in Reason::ALL.iter().zip(&shard.refused) {
+                let count = cell.load(Relaxed);
+                if count > 0 {
+                    *totals.refused.entry(*reason).or_default() += count;
+                }
+            }
+        }
+        let nothing = totals.passed + totals.failed == 0 && totals.refused.is_empty();
+        (!nothing).then_some(totals)
     }
 
     pub(super) fn collect(&self, samples: &mut Samples) {

@@ -1,26 +1,14 @@
 //! Which routes could have taken a request, and why each but one did not.
 
 use http::Method;
-use serde::{Deserialize, Serialize};
 
-use super::super::decisions::Account;
-use super::super::snapshot::{Route, Snapshot};
 use crate::gate::table::{HostPattern, Methods, Pattern};
+use crate::observe::explanation::Considered;
+use crate::serve::decisions::Account;
+use crate::serve::snapshot::{Route, Snapshot};
 
 /// At most this many are told.
 const MOST: usize = 12;
-
-/// A route that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Considered {
-    pub name: String,
-    #[serde(rename = "match")]
-    pub pattern: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
-    /// Why it was taken, or what it lacked.
-    pub why: String,
-}
 
 /// The chosen one first, then those that take host and path, then the nearest others.
 pub fn considered(account: &Account, house: &Snapshot, chosen: Option<&Route>) -> Vec<Considered> {

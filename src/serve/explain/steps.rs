@@ -1,33 +1,12 @@
 //! The walk of one request, step by step: what each needed, what it saw, and where it ended.
 
-use serde::{Deserialize, Serialize};
-
-use super::super::decisions::Account;
-use super::super::snapshot::{Route, Snapshot};
 use super::words::Words;
 use crate::gate::Refusal;
 use crate::gate::authenticate::Authenticate;
 use crate::gate::authorize::Asks;
-
-/// One check of the pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    pub step: String,
-    pub outcome: Outcome,
-    pub needed: String,
-    pub seen: String,
-}
-
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    Passed,
-    Refused,
-    /// It did not hold, and is only observed.
-    Observed,
-    NotReached,
-}
+use crate::observe::explanation::{Outcome, Step};
+use crate::serve::decisions::Account;
+use crate::serve::snapshot::{Route, Snapshot};
 
 /// The places of the walk, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

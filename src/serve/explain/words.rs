@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::decisions::Account;
-use super::super::snapshot::{Route, Snapshot};
 use super::steps;
 use crate::gate::Refusal;
 use crate::gate::authenticate::Authenticate;
 use crate::ground::{duration, size};
+use crate::serve::decisions::Account;
+use crate::serve::snapshot::{Route, Snapshot};
 use crate::token::TokenFault;
 
 /// A refusal in words.

@@ -5,7 +5,7 @@ mod client;
 mod grant;
 mod lifetime;
 mod page;
-mod password;
+pub(in crate::config::check) mod password;
 mod redirect;
 mod resource;
 mod scope;

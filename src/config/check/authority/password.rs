@@ -70,7 +70,11 @@ fn lines(bytes: &[u8]) -> usize {
 }
 
 /// What a user's password is compared with. `None`: a problem is noted. `Some(None)`: files are not looked at.
-pub(super) fn of_user(written: &Secret, rules: &Passwords, check: &mut Check<'_>) -> Option<Option<Password>> {
+pub(in crate::config::check) fn of_user(
+    written: &Secret,
+    rules: &Passwords,
+    check: &mut Check<'_>,
+) -> Option<Option<Password>> {
     match &written.form {
         Form::Hash(at) => hash(at, check).map(Some),
         Form::Env(at) | Form::File(at) => {
