@@ -258,12 +258,11 @@ fn the_doctor_finds_nothing_at_a_gateway_and_much_without_one() {
     let admin = plot.admin;
     let yaml = |port: u16| {
         format!(
-            "version: 1\nlisten: [{{address: \"127.0.0.1:{port}\"}}]\nadmin: {{address: \"127.0.0.1:{}\"}}\n\
+            "version: 1\nlisten: [{{address: \"127.0.0.1:{port}\"}}]\nadmin: {{address: \"127.0.0.1:{admin}\"}}\n\
              observe: {{log: {{format: json}}}}\nauthority: {{issuer: \"http://127.0.0.1:{port}\", scopes: {{a: A}}}}\n\
              upstreams: {{api: {{servers: [\"http://127.0.0.1:9\"]}}}}\nroutes:\n  \
              - {{match: \"GET /v1/orders/{{id}}\", access: {{scope: a}}, upstream: api}}\n  \
-             - {{match: GET /v1/echo, access: public, respond: echo}}\n",
-            admin
+             - {{match: GET /v1/echo, access: public, respond: echo}}\n"
         )
     };
     let own = yaml(plot.port);
