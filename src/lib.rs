@@ -33,6 +33,10 @@
 //! | balance or retry differently | `forward/balance.rs`, `forward/attempt.rs` |
 //! | add a metric or a log field | `observe/record.rs` and the writer |
 //! | add a reason for refusing | `observe/reason.rs` (word), `gate/refusal.rs` (data), `serve/reply.rs` (form) |
+//! | explain a decision better | `serve/explain/` (words, steps, routes) |
+//! | find something worth a look in a file | `config/check/lint.rs` |
+//! | say better what a change opens | `config/diff/` |
+//! | show something on the console | `admin/console/`, gathered by `app/console.rs` |
 //! | improve a config error message | `config/check/<section>.rs`, and its golden file |
 
 pub mod cli;

@@ -11,13 +11,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+
+mod all;
+
+use all::value;
+pub use all::{Limits, Standings};
 
 use super::{Caller, Head, Refusal};
 use crate::ground::SharedClock;
@@ -297,119 +301,6 @@ impl governor::clock::Clock for Monotonic {
     fn now(&self) -> Nanos {
         self.now_nanos()
     }
-}
-
-/// All limits of one route.
-#[derive(Default)]
-pub struct Limits {
-    all: Vec<Limit>,
-    /// `RateLimit-Policy`, ready made.
-    policy: Option<HeaderValue>,
-}
-
-/// What is left of a route's limits after a request; of the first few, which is what there are.
-#[derive(Clone, Debug, Default)]
-pub struct Standings([Option<Standing>; 4]);
-
-impl Standings {
-    /// In the order of the route's limits.
-    pub fn iter(&self) -> impl Iterator<Item = Option<Standing>> {
-        self.0.iter().copied()
-    }
-}
-
-impl Limits {
-    pub fn new(all: Vec<Limit>) -> Self {
-        let policies: Vec<&str> = all.iter().filter_map(|limit| limit.policy.to_str().ok()).collect();
-        let policy = if policies.is_empty() { None } else { HeaderValue::try_from(policies.join(", ")).ok() };
-        Self { all, policy }
-    }
-
-    /// Each limit goes on where the one of the same name stood.
-    pub fn resume(self, old: &Self) -> Self {
-        let resume = |limit: Limit| match old.all.iter().find(|old| old.name == limit.name) {
-            Some(old) => limit.resume(old),
-            None => limit,
-        };
-        Self { all: self.all.into_iter().map(resume).collect(), policy: self.policy }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = &Limit> {
-        self.all.iter()
-    }
-
-    /// Those that need no token. What a limit that only observes would refuse is put into `observed`.
-    pub fn take_early(
-        &self,
-        head: &Head<'_>,
-        standings: &mut Standings,
-        observed: &mut Option<Refusal>,
-    ) -> Result<(), Refusal> {
-        self.take(head, None, standings, observed)
-    }
-
-    /// Those that count by who calls.
-    pub fn take_late(
-        &self,
-        head: &Head<'_>,
-        caller: &Caller,
-        standings: &mut Standings,
-        observed: &mut Option<Refusal>,
-    ) -> Result<(), Refusal> {
-        self.take(head, Some(caller), standings, observed)
-    }
-
-    fn take(
-        &self,
-        head: &Head<'_>,
-        caller: Option<&Caller>,
-        standings: &mut Standings,
-        observed: &mut Option<Refusal>,
-    ) -> Result<(), Refusal> {
-        let early = caller.is_none();
-        let caller = caller.unwrap_or(&Caller::Anonymous);
-        for (index, limit) in self.all.iter().enumerate() {
-            if limit.per.before_token() == early {
-                let taken = limit.take(head, caller);
-                if let Some(place) = standings.0.get_mut(index) {
-                    *place = Some(taken.as_ref().map_or_else(|_| limit.standing(0), |standing| *standing));
-                }
-                match taken {
-                    Err(refusal) if limit.only_observes => drop(observed.get_or_insert(refusal)),
-                    Err(refusal) => return Err(refusal),
-                    Ok(_) => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) on an answer of this route.
-    pub fn tell(&self, standings: &Standings, headers: &mut HeaderMap) {
-        let Some(policy) = &self.policy else { return };
-        headers.insert(RATELIMIT_POLICY, policy.clone());
-        let mut told = self.all.iter().zip(&standings.0).filter_map(|(limit, standing)| Some((limit, (*standing)?)));
-        let Some((first, standing)) = told.next() else { return };
-        let mut text = value(&first.name, standing);
-        for (limit, standing) in told {
-            let more = [text.as_bytes(), b", ", value(&limit.name, standing).as_bytes()].concat();
-            text = HeaderValue::from_bytes(&more).unwrap_or(text);
-        }
-        headers.insert(RATELIMIT, text);
-    }
-}
-
-fn value(name: &str, standing: Standing) -> HeaderValue {
-    // Joined by hand: this is said with each answer.
-    let mut number = itoa::Buffer::new();
-    let mut text = Vec::with_capacity(name.len() + 32);
-    text.extend_from_slice(b"\"");
-    text.extend_from_slice(name.as_bytes());
-    text.extend_from_slice(b"\";r=");
-    text.extend_from_slice(number.format(standing.remaining).as_bytes());
-    text.extend_from_slice(b";t=");
-    text.extend_from_slice(number.format(standing.reset).as_bytes());
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

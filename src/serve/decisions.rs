@@ -17,10 +17,13 @@ use crate::token::unproved::Unproved;
 
 /// Refusals kept of each reason.
 const OF_EACH_REASON: usize = 128;
+/// In a flood of one reason, at most one is kept in this time; 128 may come at once.
+const REFUSED_EVERY: Duration = Duration::from_millis(1);
 /// Requests kept that passed.
 const PASSED: usize = 1024;
-/// At most one request that passed is kept in this time.
+/// At most one request that passed is kept in this time; 16 may come at once.
 const PASSED_EVERY: Duration = Duration::from_millis(5);
+const PASSED_AT_ONCE: u32 = 16;
 /// Longest host and path kept, in bytes; a path can be 8 KiB long.
 const LONGEST: usize = 512;
 
@@ -83,35 +86,63 @@ pub struct Wanted {
 }
 
 /// What one worker remembers.
-#[derive(Default)]
 pub struct Decisions {
     /// By `Reason::index`.
-    refused: Vec<VecDeque<Decision>>,
-    passed: VecDeque<Decision>,
-    last_passed: Option<Instant>,
+    refused: Vec<Ring>,
+    passed: Ring,
+}
+
+/// Decisions of one kind: the newest, as far as they do not come too fast.
+struct Ring {
+    kept: VecDeque<Decision>,
+    most: usize,
+    every: Duration,
+    at_once: u32,
+    /// When the next one may be kept, if `at_once` of them were at once: the generic cell rate algorithm.
+    due: Option<Instant>,
+}
+
+impl Ring {
+    fn new(most: usize, every: Duration, at_once: u32) -> Self {
+        Self { kept: VecDeque::new(), most, every, at_once, due: None }
+    }
+
+    /// Whether there is room in time for one more.
+    fn takes(&mut self, now: Instant) -> bool {
+        let due = self.due.map_or(now, |due| due.max(now));
+        if due.saturating_duration_since(now) >= self.every * self.at_once {
+            return false;
+        }
+        self.due = Some(due + self.every);
+        true
+    }
+}
+
+impl Default for Decisions {
+    fn default() -> Self {
+        Self { refused: Vec::new(), passed: Ring::new(PASSED, PASSED_EVERY, PASSED_AT_ONCE) }
+    }
 }
 
 impl Decisions {
     /// Keeps what `record` and `facts` say, if it is to be kept. The place of the oldest is taken over, memory and all.
     pub fn keep(&mut self, record: &mut Box<Record>, facts: &mut Facts, duration: Duration) {
-        let (kept, bound) = match record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason)) {
+        let ring = match record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason)) {
             Some(reason) => {
                 if self.refused.is_empty() {
-                    self.refused.resize_with(Reason::ALL.len(), VecDeque::new);
+                    let at_once = u32::try_from(OF_EACH_REASON).unwrap_or(u32::MAX);
+                    self.refused.resize_with(Reason::ALL.len(), || Ring::new(OF_EACH_REASON, REFUSED_EVERY, at_once));
                 }
-                let Some(kept) = self.refused.get_mut(reason.index()) else { return };
-                (kept, OF_EACH_REASON)
+                let Some(ring) = self.refused.get_mut(reason.index()) else { return };
+                ring
             }
-            None => {
-                if self.last_passed.is_some_and(|last| record.started.saturating_duration_since(last) < PASSED_EVERY) {
-                    return;
-                }
-                self.last_passed = Some(record.started);
-                (&mut self.passed, PASSED)
-            }
+            None => &mut self.passed,
         };
-        let mut oldest = if kept.len() >= bound { kept.pop_front() } else { None };
-        let spare = oldest.take().map_or_else(|| Box::new(record.spare()), |oldest| oldest.record);
+        if !ring.takes(record.started) {
+            return;
+        }
+        let oldest = if ring.kept.len() >= ring.most { ring.kept.pop_front() } else { None };
+        let spare = oldest.map_or_else(|| Box::new(record.spare()), |oldest| oldest.record);
         let mut record = std::mem::replace(record, spare);
         for text in [&mut record.host, &mut record.path] {
             if text.len() > LONGEST {
@@ -120,13 +151,13 @@ impl Decisions {
                 text.shrink_to_fit();
             }
         }
-        kept.push_back(Decision { record, facts: std::mem::take(facts), duration });
+        ring.kept.push_back(Decision { record, facts: std::mem::take(facts), duration });
     }
 
     /// Those that are wanted, the newest first, at most this many.
     pub fn told(&self, wanted: &Wanted, most: usize) -> Vec<Account> {
         let passed = if wanted.refused || wanted.reason.is_some() { None } else { Some(&self.passed) };
-        let all = self.refused.iter().chain(passed).flat_map(|kept| kept.iter());
+        let all = self.refused.iter().chain(passed).flat_map(|ring| ring.kept.iter());
         let mut found: Vec<&Decision> = all.filter(|decision| decision.is(wanted)).collect();
         found.sort_by_key(|decision| std::cmp::Reverse(decision.record.started));
         found.into_iter().take(most).map(Decision::account).collect()
@@ -134,7 +165,7 @@ impl Decisions {
 
     /// How many are kept.
     pub fn len(&self) -> usize {
-        self.refused.iter().map(VecDeque::len).sum::<usize>() + self.passed.len()
+        self.refused.iter().chain([&self.passed]).map(|ring| ring.kept.len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -215,14 +246,22 @@ mod tests {
     }
 
     #[test]
-    fn of_what_passes_a_sample_is_kept() {
+    fn of_what_comes_too_fast_a_sample_is_kept() {
         let mut decisions = Decisions::default();
-        for number in [1, 2, 3, 6, 7, 20] {
+        for number in 1..=1_000 {
             keep(&mut decisions, None, number);
         }
-        assert_eq!(ids(&decisions, &Wanted::default()), ["20", "6", "1"]);
+        // 16 at once, and one in 5 ms from then on.
+        let kept = ids(&decisions, &Wanted::default());
+        assert!((200..=220).contains(&kept.len()), "{}", kept.len());
+        assert_eq!((kept.last().unwrap().as_str(), kept[kept.len() - 16].as_str()), ("1", "16"));
         let one = Wanted { request_id: Some("6".to_owned()), ..Wanted::default() };
         assert_eq!(ids(&decisions, &one), ["6"]);
+        let mut flood = Decisions::default();
+        for _ in 0..1_000 {
+            keep(&mut flood, Some(Reason::TokenMissing), 1);
+        }
+        assert_eq!(flood.len(), 128, "those of one moment are kept as far as there is room");
     }
 
     #[test]

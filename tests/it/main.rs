@@ -9,6 +9,7 @@
 mod support;
 
 mod administration;
+mod agreement;
 mod apache;
 mod architecture;
 mod attacks;

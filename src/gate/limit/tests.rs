@@ -35,7 +35,7 @@ fn the_bucket_holds_the_burst_and_refills_at_the_rate() {
     let none = HeaderMap::new();
     for left in [2, 1, 0] {
         let standings = take(&limits, "192.0.2.1", &none).unwrap();
-        assert_eq!(standings.0[0].unwrap().remaining, left);
+        assert_eq!(standings.iter().next().unwrap().unwrap().remaining, left);
     }
     let Err(Refusal::RateLimited { limit, retry_after, .. }) = take(&limits, "192.0.2.1", &none) else { panic!() };
     assert_eq!((&*limit, retry_after), ("calls", Duration::from_millis(100)));
