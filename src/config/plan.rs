@@ -230,6 +230,8 @@ pub struct Route {
     pub headers: Headers,
     pub forward_token: bool,
     pub websocket: bool,
+    /// WebSockets stand although the token that opened them has ended or was revoked.
+    pub websocket_outlives_token: bool,
     /// Its access is judged and noted, and nobody is refused by it.
     pub only_observes: bool,
 }

@@ -18,7 +18,7 @@ use super::body::{Broken, Progress, Received, Return, Sent};
 use super::connection::{Connection, Engine, Speaker, Typed};
 use super::pool::Pools;
 use super::rewrite::{self, Facts, Said, Told};
-use super::upgrade::{self, Handshake};
+use super::upgrade::{self, Handshake, Lease};
 use super::upstream::{HostMode, IdentityMode, InFlight, Server, Timeouts, Upstream};
 use super::wire::{Wire, WireFault};
 use crate::gate::{Caller, Refusal};
@@ -35,8 +35,8 @@ pub struct Outgoing<'a> {
     pub max_body: Option<u64>,
     /// The upstream's, with those of the route put in.
     pub timeouts: Timeouts,
-    /// Whether a WebSocket handshake may pass.
-    pub websocket: bool,
+    /// How long a WebSocket may stand; `None`: no handshake passes.
+    pub websocket: Option<Lease>,
     pub engine: Engine,
 }
 
@@ -54,7 +54,10 @@ pub struct Answer {
 /// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
 pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoing<'_>) -> Result<Answer, Refusal> {
     let Outgoing { facts, target, mut parts, body, max_body, timeouts, websocket, engine } = outgoing;
-    let handshake = if websocket { upgrade::handshake(&mut parts)? } else { None };
+    let handshake = match websocket {
+        Some(lease) => upgrade::handshake(&mut parts, lease)?,
+        None => None,
+    };
     let path =
         PathAndQuery::try_from(target).map_err(|_| Refusal::Internal("the canonical target is no target".into()))?;
     let (body, progress) = Sent::wrap(body, max_body);

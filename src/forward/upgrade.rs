@@ -21,14 +21,21 @@ use crate::ground::Wheel;
 /// A tunnel in which nothing moves for this long is closed.
 const IDLE: Duration = Duration::from_secs(600);
 
+/// How often it is asked whether a tunnel may still stand.
+const RECHECK: Duration = Duration::from_secs(2);
+
+/// Whether whoever opened a tunnel may still use it: its token has not ended and has not been revoked.
+pub type Lease = Box<dyn Fn() -> bool>;
+
 /// A client's wish to speak WebSocket.
 pub struct Handshake {
     client: OnUpgrade,
+    lease: Lease,
 }
 
 /// Takes the handshake out of a request, if it is one. Any other `Upgrade` is dropped like every hop-by-hop header; one
-/// that says WebSocket and is not well-formed is refused.
-pub fn handshake(parts: &mut Parts) -> Result<Option<Handshake>, Refusal> {
+/// that says WebSocket and is not well-formed is refused. The tunnel that comes of it stands as long as `lease` says so.
+pub fn handshake(parts: &mut Parts, lease: Lease) -> Result<Option<Handshake>, Refusal> {
     let wanted = parts.headers.get_all(UPGRADE).iter().any(|value| has_word(value, "websocket"));
     if !wanted || !parts.headers.get_all(CONNECTION).iter().any(|value| has_word(value, "upgrade")) {
         return Ok(None);
@@ -38,7 +45,7 @@ pub fn handshake(parts: &mut Parts) -> Result<Option<Handshake>, Refusal> {
         && parts.headers.contains_key(SEC_WEBSOCKET_KEY)
         && parts.headers.contains_key(SEC_WEBSOCKET_VERSION);
     match parts.extensions.remove::<OnUpgrade>() {
-        Some(client) if good => Ok(Some(Handshake { client })),
+        Some(client) if good => Ok(Some(Handshake { client, lease })),
         Some(_) | None => Err(Refusal::Malformed { what: "the WebSocket handshake is not well-formed", close: true }),
     }
 }
@@ -63,10 +70,12 @@ pub fn agreed(status: StatusCode, headers: &HeaderMap) -> bool {
         && protocols.next().is_none()
 }
 
-/// Joins both sides once both have switched: no byte passes before. Ends when either side does.
+/// Joins both sides once both have switched: no byte passes before. Ends when either side does, when nothing has moved for
+/// long, and soon after the caller's token has ended or was revoked: a request of the same token would be refused.
 pub fn tunnel(handshake: Handshake, upstream: OnUpgrade, wheel: Arc<Wheel>, held: impl Sized + 'static) {
     tokio::task::spawn_local(async move {
         let _held = held;
+        let lease = handshake.lease;
         let (client, upstream) = match (handshake.client.await, upstream.await) {
             (Ok(client), Ok(upstream)) => (client, upstream),
             (Err(_), _) | (_, Err(_)) => return,
@@ -75,11 +84,13 @@ pub fn tunnel(handshake: Handshake, upstream: OnUpgrade, wheel: Arc<Wheel>, held
         let mut client = Moving { stream: TokioIo::new(client), moved: Rc::clone(&moved) };
         let mut upstream = Moving { stream: TokioIo::new(upstream), moved: Rc::clone(&moved) };
         let mut copying = std::pin::pin!(tokio::io::copy_bidirectional(&mut client, &mut upstream));
-        loop {
+        let mut still = Duration::ZERO;
+        while still < IDLE && lease() {
             let before = moved.get();
-            if wheel.within(IDLE, copying.as_mut()).await.is_some() || moved.get() == before {
+            if wheel.within(RECHECK, copying.as_mut()).await.is_some() {
                 return;
             }
+            still = if moved.get() == before { still + RECHECK } else { Duration::ZERO };
         }
     });
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::{HOST, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Response, Version};
 use http_body::Body as _;
@@ -16,6 +16,7 @@ use super::worker::Worker;
 use crate::authority::endpoint::Endpoint;
 use crate::authority::{Authority, Incoming};
 use crate::forward::rewrite::Facts;
+use crate::forward::upgrade::Lease;
 use crate::forward::{self, Engine, Outgoing, echo};
 use crate::gate::admit::Admitted;
 use crate::gate::{Permit, Refusal};
@@ -48,6 +49,8 @@ pub async fn answer(
             record.upstream = Some(Arc::clone(&to.series));
             let request_id = Arc::clone(&record.request_id);
             let facts = facts(house, route, &asked, &request_id, record);
+            let asks = route.websocket && asked.parts.headers.contains_key(UPGRADE);
+            let websocket = asks.then(|| lease(worker, house, route, asked.permit));
             let outgoing = Outgoing {
                 target: target(asked.admitted),
                 facts,
@@ -55,7 +58,7 @@ pub async fn answer(
                 body: asked.body,
                 max_body: route.policy.body.max,
                 timeouts: to.timeouts,
-                websocket: route.websocket,
+                websocket,
                 engine: asked.engine,
             };
             let answer = forward::send(&to.upstream, &worker.pools, outgoing).await?;
@@ -76,6 +79,13 @@ pub async fn answer(
             echo::answer(&asked.parts.method, &target(asked.admitted), asked.parts.headers.clone(), &facts)
         }
     }
+}
+
+/// A tunnel stands as long as the token that opened it: it ends with it, and soon after it is revoked.
+fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, permit: &Permit) -> Lease {
+    let claims = permit.caller().claims().filter(|_| !route.websocket_outlives_token).map(Arc::clone);
+    let (verifier, clock) = (Arc::clone(&house.verifier), Arc::clone(&worker.shared.clock));
+    Box::new(move || claims.as_ref().is_none_or(|claims| clock.now() < claims.expires && !verifier.has_revoked(claims)))
 }
 
 fn target(admitted: &Admitted) -> String {

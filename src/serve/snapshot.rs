@@ -88,6 +88,8 @@ pub struct Route {
     pub forward_token: bool,
     /// Whether WebSocket handshakes may pass.
     pub websocket: bool,
+    /// They stand although the token that opened them has ended or was revoked.
+    pub websocket_outlives_token: bool,
 }
 
 /// An upstream with its counters.

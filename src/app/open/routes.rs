@@ -85,6 +85,7 @@ fn route(
         series: context.metrics.route(&planned.name),
         forward_token: planned.forward_token,
         websocket: planned.websocket,
+        websocket_outlives_token: planned.websocket_outlives_token,
     })
 }
 
@@ -186,6 +187,7 @@ fn authority_routes(issuer: &str, context: &Context) -> anyhow::Result<Vec<(Vec<
                 series: context.metrics.route(name),
                 forward_token: false,
                 websocket: false,
+                websocket_outlives_token: false,
             },
         ));
     }

@@ -127,6 +127,10 @@ fn of_route(written: &Written, route: &Route, check: &mut Check<'_>) {
             "remove `danger_only_observe` when the log shows that the rule is right",
         );
     }
+    if let Some(switch) = written.danger_websocket_outlives_token.as_ref().filter(|switch| switch.value) {
+        let text = "a WebSocket stands here although its token has ended or was revoked".to_owned();
+        find("danger_switch", switch.place, text, "let clients connect anew with a fresh token, and remove the switch");
+    }
     for limit in route.limits.iter().filter(|limit| limit.only_observes) {
         let text = format!("the limit `{}` only counts, and refuses nobody", limit.name);
         find(

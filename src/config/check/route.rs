@@ -119,9 +119,22 @@ fn one(
         headers,
         forward_token: own.map_or(upstream_forwards, |at| at.value),
         websocket,
+        websocket_outlives_token: outlives_token(written, public, check),
         only_observes: only_observes(written, public, check),
         pattern,
     })
+}
+
+/// Whether WebSockets outlive their tokens; on a public route there is none to outlive.
+fn outlives_token(written: &Written, public: bool, check: &mut Check<'_>) -> bool {
+    let Some(switch) = written.danger_websocket_outlives_token.as_ref().filter(|switch| switch.value) else {
+        return false;
+    };
+    if public {
+        let cause = "`danger_websocket_outlives_token` does nothing here: a public route has no token";
+        check.add(Problem::at(switch.place, cause).help("remove it"));
+    }
+    true
 }
 
 /// Whether the route only observes; on a public one there is nothing to observe.
@@ -204,7 +217,9 @@ fn destination(written: &Written, context: &Context<'_>, check: &mut Check<'_>) 
 fn useless_without_upstream(written: &Written) -> Vec<(&'static str, Place)> {
     let timeout = written.timeout.as_ref().map(|timeout| ("timeout", timeout.place));
     let websocket = written.websocket.as_ref().map(|at| ("websocket", at.place));
-    timeout.into_iter().chain(websocket).collect()
+    let outlives = written.danger_websocket_outlives_token.as_ref();
+    let outlives = outlives.map(|at| ("danger_websocket_outlives_token", at.place));
+    timeout.into_iter().chain(websocket).chain(outlives).collect()
 }
 
 /// Methods of all routes with one host and path; `None` if one takes all.

@@ -40,8 +40,11 @@ section! {
         forward_token: Option<At<bool>>,
         /// How long to wait for the upstream, where it differs from what the upstream says.
         timeout: Option<Timeout>,
-        /// Let connections be upgraded to WebSocket. Default: `true`.
+        /// Let connections be upgraded to WebSocket. They end with the token that opened them. Default: `true`.
         websocket: Option<At<bool>>,
+        /// Let a WebSocket stand although the token that opened it has ended or was revoked; by default it is closed within
+        /// seconds. Default: `false`.
+        danger_websocket_outlives_token: Option<At<bool>>,
         /// Judge and log who may call, and refuse nobody: for trying a rule out on a route that is open today. Default:
         /// `false`.
         danger_only_observe: Option<At<bool>>,

@@ -21,6 +21,7 @@ use crate::forward::balance::Balance;
 use crate::forward::identity::IdentitySigner;
 use crate::forward::pool::Pools;
 use crate::forward::rewrite::Facts;
+use crate::forward::upgrade::Lease;
 use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Timeouts, Upstream, UpstreamSettings};
 use crate::forward::{Answer, Engine, Outgoing, send};
 use crate::gate::{Caller, Permit, Refusal};
@@ -64,6 +65,8 @@ pub struct House {
     pub caller: Caller,
     pub signer: Option<Arc<dyn IdentitySigner>>,
     pub websocket: bool,
+    /// Whether tunnels may go on.
+    pub lease: Rc<Cell<bool>>,
 }
 
 impl House {
@@ -92,7 +95,18 @@ impl House {
         let upstream = Arc::new(Upstream::new(settings, None));
         let timeouts = Timeouts { connect: Duration::from_secs(5), response: RESPONSE_TIMEOUT, idle: IDLE_TIMEOUT };
         let (caller, signer) = (Caller::Anonymous, None);
-        Self { clock, wheel, pools, upstream, timeouts, max_body: None, caller, signer, websocket: false }
+        Self {
+            clock,
+            wheel,
+            pools,
+            upstream,
+            timeouts,
+            max_body: None,
+            caller,
+            signer,
+            websocket: false,
+            lease: Rc::new(Cell::new(true)),
+        }
     }
 
     /// Lets `span` pass, as a worker does.
@@ -108,7 +122,9 @@ impl House {
         let facts = self.facts(&permit, &request_id, false);
         let target = request.uri().to_string();
         let (parts, body) = request.into_parts();
-        let (max_body, timeouts, websocket) = (self.max_body, self.timeouts, self.websocket);
+        let (max_body, timeouts) = (self.max_body, self.timeouts);
+        let lease = Rc::clone(&self.lease);
+        let websocket = self.websocket.then(|| Box::new(move || lease.get()) as Lease);
         let engine = ENGINE.get();
         let outgoing = Outgoing { facts, target, parts, body, max_body, timeouts, websocket, engine };
         send(&self.upstream, &self.pools, outgoing).await

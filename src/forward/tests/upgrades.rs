@@ -251,3 +251,35 @@ fn an_end_on_one_side_lets_the_other_finish() {
         }
     });
 }
+
+#[test]
+fn a_tunnel_ends_when_its_lease_does() {
+    run(async || {
+        let peer = Peer::listen().await;
+        let (house, mut client) = door(&peer);
+        client.write_all(ASK.as_bytes()).await.unwrap();
+        let mut wire = peer.answer(AGREE).await;
+        head(&mut client).await;
+        client.write_all(b"beat").await.unwrap();
+        assert_eq!(wire.take(4).await, b"beat");
+        house.lease.set(false);
+        let ending = async {
+            let rest = wire.rest().await;
+            assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+            rest
+        };
+        let mut passed = Duration::ZERO;
+        let waiting = async {
+            while passed < Duration::from_secs(10) {
+                house.pass(TICK);
+                passed += TICK;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            rest = ending => assert_eq!(rest, b""),
+            () = waiting => panic!("the tunnel stands"),
+        }
+        assert_eq!(house.in_flight(), [0]);
+    });
+}

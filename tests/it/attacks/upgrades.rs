@@ -2,7 +2,7 @@
 
 use super::Bed;
 use crate::support::house::Plot;
-use crate::support::{Reply, Upstream};
+use crate::support::{House, Issuer, Reply, Upstream};
 
 const SOCKET: &str =
     "Connection: Upgrade⏎Upgrade: websocket⏎Sec-WebSocket-Version: 13⏎Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==⏎";
@@ -52,6 +52,82 @@ fn a_handshake_is_a_get_of_http_1_1_with_the_scope_of_its_route() {
         let (answers, seen) = bed.says("S9.2", &probe);
         assert!(answers[0].status == status && seen.is_empty(), "S9.2: {answers:?}");
     }
+}
+
+/// An upstream that says everything again.
+fn parrot() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let Ok(mut socket) = tungstenite::accept(stream) else { return };
+                while let Ok(message) = socket.read() {
+                    if message.is_text() && socket.send(message).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+type Socket = tungstenite::WebSocket<tungstenite::stream::MaybeTlsStream<std::net::TcpStream>>;
+
+fn connected(house: &House, path: &str, token: &str) -> Socket {
+    use tungstenite::client::IntoClientRequest as _;
+    let mut request = format!("ws://127.0.0.1:{}{path}", house.port).into_client_request().unwrap();
+    request.headers_mut().insert("Authorization", format!("Bearer {token}").parse().unwrap());
+    let (socket, _) = tungstenite::connect(request).unwrap();
+    if let tungstenite::stream::MaybeTlsStream::Plain(stream) = socket.get_ref() {
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    }
+    socket
+}
+
+fn speaks(socket: &mut Socket) -> bool {
+    socket.send(tungstenite::Message::text("hello")).is_ok() && socket.read().is_ok()
+}
+
+/// S9.6: what a request of the same token could not do any more, a tunnel does not go on doing.
+#[test]
+fn a_websocket_ends_with_the_token_that_opened_it() {
+    let (issuer, port, plot) = (Issuer::start(), parrot(), Plot::new());
+    let yaml = plot.yaml(&format!(
+        "issuers: {{corp: {{url: \"{}\", audience: \"https://api.test\", leeway: 0s}}}}\n\
+         authority:\n  issuer: http://127.0.0.1:{}\n  scopes: {{ws: Speak}}\n  clients:\n    - {{id: speaker, secret: {{hash: \
+         \"sha256:cd577fe2561ebff23505db0bb006300c7cdecbd46bc0e03c449afafaca2c25bf\"}}, grants: [client_credentials], scopes: [ws]}}\n\
+         upstreams: {{far: {{servers: [\"http://127.0.0.1:{port}\"]}}}}\n\
+         routes:\n  - {{match: GET /ws, access: {{scope: ws}}, upstream: far}}\n  \
+         - {{match: GET /long, access: {{scope: ws}}, upstream: far, danger_websocket_outlives_token: true}}\n",
+        issuer.url(),
+        plot.port
+    ));
+    let house = plot.start(&yaml);
+    let short = issuer.token_with(|claims| {
+        claims["scope"] = "ws".into();
+        claims["exp"] = (crate::support::issuer::now() + 3).into();
+    });
+    let own = house.post_form(
+        "/oauth/token",
+        &format!("Authorization: Basic {}\r\n", base64_simd::STANDARD.encode_to_string("speaker:demo-secret")),
+        "grant_type=client_credentials",
+    );
+    let own = own.json()["access_token"].as_str().unwrap().to_owned();
+    let (mut ending, mut lasting, mut revoked) =
+        (connected(&house, "/ws", &short), connected(&house, "/long", &short), connected(&house, "/ws", &own));
+    assert!(speaks(&mut ending) && speaks(&mut lasting) && speaks(&mut revoked));
+    assert!(ending.read().is_err(), "nobody speaks any more: the token has ended");
+    assert!(house.get_with("/ws", &short).status == 401 && speaks(&mut lasting) && speaks(&mut revoked));
+    let answer = house.post_form(
+        "/oauth/revoke",
+        &format!("Authorization: Basic {}\r\n", base64_simd::STANDARD.encode_to_string("speaker:demo-secret")),
+        &format!("token={own}"),
+    );
+    assert_eq!(answer.status, 200);
+    assert!(revoked.read().is_err(), "it was revoked");
+    assert!(speaks(&mut lasting), "as the file says");
 }
 
 #[test]
