@@ -154,8 +154,13 @@ fn worker(runtime: &Runtime, engine: Engine) -> Rc<Worker> {
         metrics: Arc::clone(&metrics),
     };
     let long = Duration::from_secs(3600);
-    let limits =
-        DoorLimits { connections: Crowded { all: 10, of_one_address: 10 }, head: long, idle: long, body: long };
+    let limits = DoorLimits {
+        connections: Crowded { all: 10, of_one_address: 10 },
+        head: long,
+        idle: long,
+        body: long,
+        body_rate: 0,
+    };
     let door = Door { admission: Default::default(), limits, tls: None, engine };
     let opened = runtime.block_on(open::open(plan, vec![door], None, 1, &context)).expect("it opens");
     let (log, _) =

@@ -106,6 +106,7 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
         head: Duration::from_secs(10),
         idle: Duration::from_secs(60),
         body: Duration::from_secs(30),
+        body_rate: 64,
     };
     let door = Door { admission: Default::default(), limits, tls: None, engine: portcullis::forward::Engine::Strict };
     let opened = runtime.block_on(open::open(plan, vec![door], None, 1, &context)).expect("it opens");

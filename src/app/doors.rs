@@ -160,6 +160,7 @@ fn limits(listener: &plan::Listener) -> DoorLimits {
         head: listener.limits.head_timeout,
         idle: listener.limits.idle_timeout,
         body: listener.limits.body_timeout,
+        body_rate: listener.limits.body_rate,
     }
 }
 

@@ -114,6 +114,8 @@ pub struct ListenerLimits {
     pub head_timeout: Duration,
     pub idle_timeout: Duration,
     pub body_timeout: Duration,
+    /// Bytes a second; 0: however slowly.
+    pub body_rate: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,10 @@ pub struct Watch {
     write_blocked: AtomicU64,
     /// The client does not send the body it announced, since then; or `NOT`.
     body_awaited: AtomicU64,
+    /// How long it has been waited for in all, in milliseconds, since the request began, without the wait that goes on.
+    awaited: AtomicU64,
+    /// Bytes that have come since the request began.
+    arrived: AtomicU64,
     /// Answers of which a piece has been handed over and the next has not been asked for: the client does not take them.
     untaken: AtomicU32,
     /// When a piece of an answer was last asked for or handed over.
@@ -79,6 +83,8 @@ impl Watch {
             head: AtomicU64::new(start),
             write_blocked: AtomicU64::new(NOT),
             body_awaited: AtomicU64::new(NOT),
+            awaited: AtomicU64::new(0),
+            arrived: AtomicU64::new(0),
             untaken: AtomicU32::new(0),
             moved: AtomicU64::new(start),
             fate: AtomicU8::new(Fate::GoOn as u8),
@@ -90,7 +96,12 @@ impl Watch {
     }
 
     fn request_begins(&self) {
-        self.busy.store(self.busy.load(Relaxed).saturating_add(1), Relaxed);
+        let busy = self.busy.load(Relaxed);
+        if busy == 0 {
+            self.awaited.store(0, Relaxed);
+            self.arrived.store(0, Relaxed);
+        }
+        self.busy.store(busy.saturating_add(1), Relaxed);
         self.idle.store(NOT, Relaxed);
         self.head.store(NOT, Relaxed);
     }
@@ -138,11 +149,17 @@ impl Watch {
     }
 
     pub fn body_awaited(&self, awaited: bool) {
+        let since = self.body_awaited.load(Relaxed);
+        if !awaited && since != NOT {
+            let waited = self.now.load(Relaxed).saturating_sub(since);
+            self.awaited.store(self.awaited.load(Relaxed).saturating_add(waited), Relaxed);
+        }
         self.mark(&self.body_awaited, awaited);
     }
 
-    pub(super) fn bytes_arrived(&self) {
+    pub(super) fn bytes_arrived(&self, count: usize) {
         self.heard.store(true, Relaxed);
+        self.arrived.store(self.arrived.load(Relaxed).saturating_add(count as u64), Relaxed);
         if !self.http2 && self.idle.swap(NOT, Relaxed) != NOT {
             self.head.store(self.now.load(Relaxed), Relaxed);
         }
@@ -178,9 +195,23 @@ impl Watch {
         over(&self.idle, self.limits.idle)
             || over(&self.head, head)
             || over(&self.body_awaited, self.limits.body)
+            || self.trickles(now)
             || over(&self.write_blocked, self.limits.body)
             // A reader that takes a byte now and then moves the socket, and never the answers.
             || (self.none_is_taken() && over(&self.moved, self.limits.body))
+    }
+
+    /// A body that has been waited for longer than one silence may last, and came more slowly than is allowed: a byte now and
+    /// then is no silence, and would hold a place for ever. HTTP/2 has many bodies on one connection, and an allowance of its
+    /// own for frames that carry next to nothing.
+    fn trickles(&self, now: u64) -> bool {
+        let since = self.body_awaited.load(Relaxed);
+        if since == NOT || self.http2 || self.limits.body_rate == 0 {
+            return false;
+        }
+        let waited = self.awaited.load(Relaxed).saturating_add(now.saturating_sub(since));
+        let needed = u128::from(waited) * u128::from(self.limits.body_rate) / 1000;
+        u128::from(waited) > self.limits.body.as_millis() && u128::from(self.arrived.load(Relaxed)) < needed
     }
 
     fn none_is_taken(&self) -> bool {
@@ -264,137 +295,4 @@ impl Drop for Busy {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::serve::crowd::Bounds;
-
-    const LIMITS: DoorLimits = DoorLimits {
-        connections: Bounds { all: 10, of_one_address: 10 },
-        head: Duration::from_secs(10),
-        idle: Duration::from_secs(60),
-        body: Duration::from_secs(30),
-    };
-
-    /// Does `act`, lets `passed` seconds go by, and says whether the connection is cut then.
-    fn check(act: impl Fn(&Watch), passed: u64, cut: bool) {
-        let now = Ticks::default();
-        let watch = Watch::new(LIMITS, false, Arc::clone(&now));
-        act(&watch);
-        now.store(passed * 1000, Relaxed);
-        watch.inspect();
-        assert_eq!(watch.fate(&Context::from_waker(Waker::noop())) == Fate::Cut, cut);
-    }
-
-    #[test]
-    fn a_head_that_takes_too_long_ends_the_connection() {
-        check(|_| {}, 10, false);
-        check(|_| {}, 11, true);
-    }
-
-    #[test]
-    fn the_time_of_a_head_runs_from_its_first_byte_and_not_from_its_last() {
-        let trickling = |watch: &Watch| {
-            watch.request_begins();
-            watch.request_ends();
-            watch.bytes_arrived();
-            watch.now.store(9_000, Relaxed);
-            watch.bytes_arrived();
-        };
-        check(trickling, 11, true);
-    }
-
-    #[test]
-    fn an_idle_connection_ends_after_the_idle_timeout() {
-        let idle = |watch: &Watch| {
-            watch.request_begins();
-            watch.request_ends();
-        };
-        check(idle, 60, false);
-        check(idle, 61, true);
-    }
-
-    #[test]
-    fn a_request_may_take_as_long_as_it_moves() {
-        check(Watch::request_begins, 3600, false);
-        let awaiting = |watch: &Watch| {
-            watch.request_begins();
-            watch.body_awaited(true);
-        };
-        check(awaiting, 31, true);
-        let moving = |watch: &Watch| {
-            watch.request_begins();
-            watch.body_awaited(true);
-            watch.body_awaited(false);
-        };
-        check(moving, 31, false);
-    }
-
-    #[test]
-    fn answers_that_nobody_takes_end_the_connection_however_the_socket_moves() {
-        let watch = Watch::new(LIMITS, true, Ticks::default());
-        let (mut one, mut other) = (Busy::begin(&watch), Busy::begin(&watch));
-        let at = |seconds: u64| {
-            watch.now.store(seconds * 1000, Relaxed);
-            watch.overdue()
-        };
-        one.handed_over(true);
-        assert!(!at(31), "the other one is still being made");
-        other.handed_over(true);
-        assert!(!at(61));
-        assert!(at(62));
-        one.handed_over(false);
-        assert!(!at(3600), "one is being taken, and its upstream is slow");
-        drop((one, other));
-    }
-
-    #[test]
-    fn who_has_said_nothing_may_begin_for_two_seconds_while_the_connection_drains() {
-        let drained = |watch: &Watch| {
-            watch.now.store(5_000, Relaxed);
-            watch.decide(Fate::Drain);
-        };
-        check(drained, 7, false);
-        check(drained, 8, true);
-        let begun = |watch: &Watch| {
-            drained(watch);
-            watch.bytes_arrived();
-        };
-        check(begun, 15, false);
-        check(begun, 16, true);
-    }
-
-    #[test]
-    fn a_request_is_expected_from_who_has_just_come_and_from_who_has_begun_one() {
-        let watch = Watch::new(LIMITS, false, Ticks::default());
-        let mut expected = vec![watch.expects_head()];
-        let acts: [fn(&Watch); 4] =
-            [Watch::bytes_arrived, Watch::request_begins, Watch::request_ends, Watch::bytes_arrived];
-        for act in acts {
-            act(&watch);
-            expected.push(watch.expects_head());
-        }
-        assert_eq!(expected, [true, true, false, false, true]);
-        assert!(!Watch::new(LIMITS, true, Ticks::default()).expects_head());
-    }
-
-    #[test]
-    fn a_request_is_over_when_nobody_answers_it_any_more() {
-        let watch = Watch::new(LIMITS, true, Ticks::default());
-        let busy = Busy::begin(&watch);
-        watch.now.store(61_000, Relaxed);
-        assert!(!watch.overdue());
-        drop(busy);
-        watch.now.store(122_000, Relaxed);
-        assert!(watch.overdue());
-    }
-
-    #[test]
-    fn a_connection_with_two_requests_is_idle_when_both_have_ended() {
-        let one_left = |watch: &Watch| {
-            watch.request_begins();
-            watch.request_begins();
-            watch.request_ends();
-        };
-        check(one_left, 3600, false);
-    }
-}
+mod tests;

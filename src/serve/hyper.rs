@@ -189,8 +189,13 @@ mod tests {
     /// got when the connection ends.
     async fn check(before: &[&str], meanwhile: &str, after: &str, answers: usize) {
         let long = Duration::from_secs(10);
-        let limits =
-            DoorLimits { connections: Bounds { all: 1, of_one_address: 1 }, head: long, idle: long, body: long };
+        let limits = DoorLimits {
+            connections: Bounds { all: 1, of_one_address: 1 },
+            head: long,
+            idle: long,
+            body: long,
+            body_rate: 0,
+        };
         let watch = Watch::new(limits, false, Ticks::default());
         let (mut client, server) = tokio::io::duplex(64 * 1024);
         let service = hyper::service::service_fn(|_: Request<Incoming>| {

@@ -131,8 +131,13 @@ mod tests {
 
     fn watch() -> Arc<Watch> {
         let long = Duration::from_secs(10);
-        let limits =
-            DoorLimits { connections: Bounds { all: 10, of_one_address: 10 }, head: long, idle: long, body: long };
+        let limits = DoorLimits {
+            connections: Bounds { all: 10, of_one_address: 10 },
+            head: long,
+            idle: long,
+            body: long,
+            body_rate: 0,
+        };
         Watch::new(limits, false, Default::default())
     }
 

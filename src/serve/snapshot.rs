@@ -74,6 +74,8 @@ pub struct DoorLimits {
     pub idle: Duration,
     /// Without one byte of a body moving in either direction.
     pub body: Duration,
+    /// Bytes a second that a body has to come with, once it has been waited for that long in all; 0: however slowly.
+    pub body_rate: u64,
 }
 
 /// One route, compiled.

@@ -94,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         }
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.watch.bytes_arrived();
+            self.watch.bytes_arrived(buf.filled().len() - before);
             self.vet(buf, before);
             if buf.filled().len() == before {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));

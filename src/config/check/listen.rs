@@ -68,6 +68,7 @@ fn limits(written: Option<&WrittenLimits>, check: &mut Check<'_>) -> ListenerLim
         connections_per_address: text::count(written.and_then(|w| w.connections_per_address.as_ref()), 5_000, check),
         head_timeout: text::span(written.and_then(|w| w.head_timeout.as_ref()), seconds(10), check),
         idle_timeout: text::span(written.and_then(|w| w.idle_timeout.as_ref()), seconds(60), check),
+        body_rate: written.and_then(|w| w.body_rate.as_ref()).map_or(64, |at| at.value.0),
         body_timeout: text::span(written.and_then(|w| w.body_timeout.as_ref()), seconds(30), check),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::leaf::Size;
 use super::read::{Must, OneOrMany};
 use crate::config::place::At;
 
@@ -54,5 +55,8 @@ section! {
         idle_timeout: Option<At<Duration>>,
         /// Longest silence while the body of a request arrives. Default: `30s`.
         body_timeout: Option<At<Duration>>,
+        /// Bytes a second that a body has to come with once it has been waited for as long as `body_timeout` in all: a byte now
+        /// and then is no silence, and would hold a place for ever. `0B`: however slowly. HTTP/1.1 alone. Default: `64B`.
+        body_rate: Option<At<Size>>,
     }
 }

@@ -78,7 +78,11 @@ mod tests {
     fn watch() -> Arc<Watch> {
         let long = Duration::from_secs(10);
         let connections = Bounds { all: 1, of_one_address: 1 };
-        Watch::new(DoorLimits { connections, head: long, idle: long, body: long }, false, Ticks::default())
+        Watch::new(
+            DoorLimits { connections, head: long, idle: long, body: long, body_rate: 0 },
+            false,
+            Ticks::default(),
+        )
     }
 
     /// An upstream may answer before it has read a body, and whoever sends that body may hold it for longer than the

@@ -107,7 +107,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
     /// Waits for the next request.
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Begin> {
         if !self.read.is_empty() {
-            self.watch.bytes_arrived();
+            self.watch.bytes_arrived(0);
         }
         let mut fresh = 0;
         loop {
@@ -125,7 +125,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
             }
             fresh = self.read.len();
             match self.poll_more(cx) {
-                Poll::Ready(Ok(1..)) => self.watch.bytes_arrived(),
+                Poll::Ready(Ok(count @ 1..)) => self.watch.bytes_arrived(count),
                 // Half a head may be wrong already, and then there is something to say about it.
                 Poll::Ready(Ok(0)) if !self.read.is_empty() => return Poll::Ready(Begin::Odd),
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Begin::Over),
@@ -214,7 +214,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
             self.watch.body_awaited(polled.is_pending());
             match polled {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(1..)) => self.watch.bytes_arrived(),
+                Poll::Ready(Ok(count @ 1..)) => self.watch.bytes_arrived(count),
                 Poll::Ready(Ok(0) | Err(_)) => self.ended = true,
             }
         }

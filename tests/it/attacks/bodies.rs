@@ -105,3 +105,40 @@ fn each_request_on_a_connection_is_judged_by_its_own_token() {
         get("/api/a", "T.read⏎") + &get("/api/admin/b", "T.read⏎") + &get("/api/c", "T.read⏎Connection: close⏎");
     bed.answers("S7.4", &probe, &[200, 403, 200], &["/api/a", "/api/c"]);
 }
+
+/// An upstream that answers before it has asked for the body it expected: the client has its answer, and what is left of
+/// the body is nobody's request.
+#[test]
+fn an_expectation_that_is_answered_at_once_ends_in_that_answer() {
+    let bed = Bed::with(|_| Reply::ok("at once"), "");
+    let head = "POST /public/a HTTP/1.1⏎Host: api.test⏎Expect: 100-continue⏎Content-Length: 5⏎⏎";
+    let next = "GET /api/admin/x HTTP/1.1⏎Host: api.test⏎Connection: close⏎⏎";
+    let (answers, seen) = bed.says("S7.3", &format!("{head}hello{next}"));
+    let found: Vec<u16> = answers.iter().map(|answer| answer.status).filter(|status| *status != 100).collect();
+    assert!(found == [200, 401] || found == [200], "S7.3: {found:?}");
+    assert!(seen.iter().all(|seen| seen.target == "/public/a"), "S7.3: {seen:?}");
+}
+
+/// A byte now and then is no silence, and no body either.
+#[test]
+fn a_body_that_trickles_is_given_up() {
+    use std::io::{Read as _, Write as _};
+    let (upstream, plot) = (crate::support::Upstream::plain(), crate::support::house::Plot::new());
+    let yaml = plot
+        .yaml(&format!(
+            "upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"]}}}}\nroutes: [{{match: POST /a, access: public, upstream: far}}]\n",
+            upstream.port
+        ))
+        .replacen("}]", ", limits: {body_timeout: 1s}}]", 1);
+    let house = plot.start(&yaml);
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", house.port)).unwrap();
+    stream.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n").unwrap();
+    // Waiting for an answer that does not come is what paces the bytes: five in a second, so that no silence is long.
+    stream.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+    let ended = (0..100).any(|_| match stream.read(&mut [0; 1024]) {
+        Err(fault) if fault.kind() == std::io::ErrorKind::WouldBlock => stream.write_all(b"x").is_err(),
+        Ok(_) | Err(_) => true,
+    });
+    assert!(ended, "S39.2: it goes on for 20 seconds");
+    assert!(upstream.seen().is_empty(), "S39.2: half a body is no request");
+}

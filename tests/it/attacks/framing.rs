@@ -25,6 +25,7 @@ fn a_request_with_two_lengths_or_an_odd_coding_is_refused_and_its_connection_end
         ("S2.1", "Transfer-Encoding: xchunked", "0⏎⏎"),
         ("S2.2", "Transfer-Encoding:\u{b}chunked", "0⏎⏎"),
         ("S2.3", "Transfer-Encoding : chunked", "0⏎⏎"),
+        ("S2.5", "Transfer-Encoding: , chunked", "0⏎⏎"),
         ("S2.6", "X: y␍Transfer-Encoding: chunked", "0⏎⏎"),
         ("S2.6", "X: y␊Transfer-Encoding: chunked", "0⏎⏎"),
         ("S2.8", "Foo: bar⏎⇥Transfer-Encoding: chunked", "0⏎⏎"),

@@ -1,6 +1,7 @@
 //! Headers that pretend: forwarded addresses, identity, hop-by-hop tricks, and credentials in odd places.
 
 use super::Bed;
+use crate::support::Reply;
 use crate::support::house::Plot;
 use crate::support::{Issuer, Upstream, wire};
 
@@ -117,6 +118,43 @@ fn another_method_in_a_header_moves_nothing() {
         let (_, seen) = bed.answers("S15.6", &get("/public/x", &format!("{name}: DELETE⏎")), &[200], &["/public/x"]);
         assert!(!seen[0].head.contains("DELETE"), "S15.6: {}", seen[0].head);
     }
+}
+
+#[test]
+fn what_servers_believe_of_proxies_does_not_come_from_a_client() {
+    let bed = Bed::new();
+    for name in ["Proxy", "X-Forwarded-Client-Cert", "X-SSL-Client-Verify", "X-SSL-Client-S-DN", "SSL-Client-Cert"] {
+        let probe = get("/public/x", &format!("{name}: forged-by-client⏎"));
+        let (_, seen) = bed.answers("S15.5", &probe, &[200], &["/public/x"]);
+        assert!(!seen[0].head.contains("forged-by-client"), "S15.5: {}", seen[0].head);
+    }
+}
+
+/// What a condition reads of a header that stands there twice is all of it: neither the good value alone nor the bad one.
+#[test]
+fn a_condition_sees_every_value_of_a_header() {
+    let bed = Bed::with(
+        |seen| Reply::ok(&seen.target),
+        "  - {match: GET api.test/paid, access: {scope: read, when: \"request.headers['x-tier'] == 'paid'\"}}\n  \
+         - {match: GET api.test/not-free, access: {scope: read, when: \"!request.headers['x-tier'].contains('free')\"}}\n",
+    );
+    for path in ["/paid", "/not-free"] {
+        bed.answers("S17.1", &get(path, "T.read⏎X-Tier: paid⏎"), &[200], &[path]);
+        for lines in
+            ["X-Tier: paid⏎X-Tier: free⏎", "X-Tier: free⏎X-Tier: paid⏎", "X-Tier: paid,free⏎", "X-Tier: free⏎", ""]
+        {
+            let (answers, _) = bed.answers("S17.1", &get(path, &format!("T.read⏎{lines}")), &[403], &[]);
+            assert_eq!(answers[0].code(), "condition_failed", "S17.1: {path} {lines}");
+        }
+    }
+}
+
+#[test]
+fn a_token_in_the_query_beside_one_in_the_header_is_one_too_many() {
+    let bed = Bed::new();
+    let probe = get("/api/a?access_token=x", "T.read⏎");
+    let (answers, _) = bed.answers("S18.3", &probe, &[400], &[]);
+    assert_eq!(answers[0].code(), "credentials_duplicated", "S18.3");
 }
 
 #[test]

@@ -181,20 +181,24 @@ fn a_client_that_keeps_the_gateway_busy_for_nothing_is_cut_off() {
         assert!(took < Duration::from_secs(10), "{id}: {took:?}");
         tls.serves();
     }
-    // Requests that are taken back at once, on a connection that goes on until it is cut.
-    let mut connection = tls.open();
-    let mut cut = false;
-    for stream in (1..20_000_u32).step_by(2) {
-        let bytes = [
-            frame(HEADERS, END_HEADERS | END_STREAM, stream, &head(&get("/public/x", "api.test"))),
-            frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()),
-        ];
-        if !connection.send(&bytes.concat()) {
-            cut = true;
-            break;
+    // Requests that are taken back at once, or that the gateway itself has to reset, on a connection that goes on until it is
+    // cut.
+    for (id, kind, payload) in [("S10.1", RST_STREAM, 8_u32), ("S10.2", WINDOW_UPDATE, 0)] {
+        let mut connection = tls.open();
+        let mut cut = false;
+        for stream in (1..20_000_u32).step_by(2) {
+            let bytes = [
+                frame(HEADERS, END_HEADERS | END_STREAM, stream, &head(&get("/public/x", "api.test"))),
+                frame(kind, 0, stream, &payload.to_be_bytes()),
+            ];
+            if !connection.send(&bytes.concat()) {
+                cut = true;
+                break;
+            }
         }
+        assert!(cut || connection.end_of(u32::MAX) == End::Gone, "{id}");
+        tls.serves();
     }
-    assert!(cut || connection.end_of(u32::MAX) == End::Gone, "S10.1");
     // A head without an end.
     let mut connection = tls.open();
     connection.send(&frame(HEADERS, END_STREAM, 1, &head(&get("/public/x", "api.test"))));

@@ -141,7 +141,9 @@ fn a_host_with_a_certificate_of_its_own_is_not_reached_by_another_name() {
     let yaml = plot
         .yaml(&format!(
             "upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"]}}}}\n\
-             routes: [{{match: \"* /**\", access: public, upstream: far}}]\n",
+             issuers: {{corp: {{url: \"http://127.0.0.1:9\", audience: \"https://api.test\"}}}}\n\
+             routes: [{{match: GET /guarded, access: authenticated, upstream: far}}, {{match: \"* /**\", access: public, upstream: \
+             far}}]\n",
             upstream.port
         ))
         .replacen(
@@ -150,18 +152,24 @@ fn a_host_with_a_certificate_of_its_own_is_not_reached_by_another_name() {
             1,
         );
     let house = plot.start(&yaml);
-    let curl = |name: &str, host: &str| {
+    let curl_at = |name: &str, host: &str, path: &str| {
         let out = std::process::Command::new("curl")
             .args(["-sk", "-o", "/dev/null", "-w", "%{http_code}", "--resolve"])
             .arg(format!("{name}:{}:127.0.0.1", house.port))
-            .args(["-H", &format!("Host: {host}"), &format!("https://{name}:{}/x", house.port)])
+            .args(["-H", &format!("Host: {host}"), &format!("https://{name}:{}{path}", house.port)])
             .output()
             .expect("curl is installed");
         String::from_utf8_lossy(&out.stdout).into_owned()
     };
+    let curl = |name: &str, host: &str| curl_at(name, host, "/x");
     assert_eq!((curl("api.test", "api.test"), curl("other.test", "other.test")), ("200".into(), "200".into()));
     assert_eq!(curl("api.test", "other.test"), "421", "S13.3");
     assert_eq!(curl("other.test", "API.test:1"), "421", "S13.3");
+    // Without a name, by address, or by one that nobody has: the first certificate, and no rule less.
+    for (name, host) in [("127.0.0.1", "api.test"), ("nobody.test", "nobody.test"), ("nobody.test", "api.test")] {
+        let said = curl_at(name, host, "/guarded");
+        assert!(["401", "421"].contains(&said.as_str()), "S13.6: {name} {host}: {said}");
+    }
 }
 
 /// A gateway that speaks TLS under one name, and gives up on heads after a second.
