@@ -99,7 +99,7 @@ fn schema_prints_json_schema() {
 #[test]
 fn words_that_are_no_command_are_told_so_and_help_is_no_failure() {
     for arguments in
-        [&["explain"][..], &["test"], &["serve"], &["run", "--workers", "0"], &["check", "--format", "xml"], &[]]
+        [&["explain"][..], &["tset"], &["serve"], &["run", "--workers", "0"], &["check", "--format", "xml"], &[]]
     {
         let ran = run(Some(GOOD), arguments);
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{arguments:?}");
