@@ -110,10 +110,11 @@ impl HttpBody for Recorded {
     }
 }
 
-/// hyper drops a body without asking for its end when it knows the length, and in the middle when the client has gone.
+/// hyper drops a body without asking for its end when it knows the length, and in the middle when the client has gone. Of an
+/// answer to HEAD nobody asks for the body (RFC 9110 section 9.3.2).
 impl Drop for Recorded {
     fn drop(&mut self) {
-        let aborted = !self.body.is_end_stream();
+        let aborted = !self.body.is_end_stream() && self.open.record.method != http::Method::HEAD;
         self.close(aborted);
     }
 }

@@ -36,7 +36,9 @@ fn file_of_chance(dice: &mut fastrand::Rng, issuer: &str) -> String {
         );
     }
     let routes: String = routes.into_values().collect();
-    format!("issuers: {{corp: {{url: \"{issuer}\", audience: \"https://api.test\"}}}}\nroutes:\n{routes}")
+    // An issuer whose tokens no route takes is a problem of the file.
+    let always = "  - {match: GET /always, access: authenticated, respond: echo}\n";
+    format!("issuers: {{corp: {{url: \"{issuer}\", audience: \"https://api.test\"}}}}\nroutes:\n{always}{routes}")
 }
 
 fn call_of_chance(dice: &mut fastrand::Rng) -> Call {

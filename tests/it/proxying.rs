@@ -382,3 +382,15 @@ fn pages_of_listed_origins_may_call_and_read_refusals() {
         assert!(!strange.has("server"));
     }
 }
+
+#[test]
+fn an_answer_to_head_is_whole_without_its_body() {
+    let house = House::start("routes: [{match: GET /a, access: public, respond: echo}]\n");
+    let mut wire = house.wire();
+    for (target, status) in [("/a", 200), ("/none", 404)] {
+        wire.send(format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let answer = wire.answer_to(true);
+        assert_eq!(answer.status, status);
+        assert_eq!(house.log_of(&answer).get("aborted"), None, "{target}");
+    }
+}
