@@ -88,6 +88,9 @@ fn ad_02_a_client_made_by_a_command_gets_tokens_beside_the_running_gateway_until
     assert!(listed.contains("made") && listed.contains("command") && !listed.contains(secret), "{listed}");
     done(&house, &["client", "disable", "made"]);
     until("its token is refused", || house.get_with("/read", &held).code() == "token_revoked");
+    let refused = house.get_with("/read", &held);
+    house.log_of(&refused);
+    crate::reasons::explained(&house, &refused, "token_revoked");
     until("it is refused", || token(&house, "made", secret).0 == 401);
     done(&house, &["client", "enable", "made"]);
     until("it gets a token again", || token(&house, "made", secret).0 == 200);

@@ -86,34 +86,10 @@ impl Scene {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         let log = self.house.log_of(answer);
         assert_eq!(log["refusal.code"], code);
-        self.explained(answer, code);
+        explained(&self.house, answer, code);
         assert_eq!(log["http.status"], status);
         self.house.wait_for_metric("portcullis_requests_total", &[("code", code)], |sum| sum >= 1.0);
         log
-    }
-
-    /// The explanation by request id names the route, the check, what was needed and what was seen, in plain words.
-    fn explained(&self, answer: &Answer, code: &str) {
-        let id = answer.header("x-request-id");
-        let told = self.house.admin_get(&format!("/decisions/{id}")).json();
-        assert_eq!((told["request_id"].as_str(), told["code"].as_str()), (Some(id), Some(code)), "{told:#}");
-        assert_eq!((told["outcome"].as_str(), told["status"].as_u64()), (Some("refused"), Some(answer.status.into())));
-        let steps = told["steps"].as_array().unwrap();
-        let refused: Vec<&Value> = steps.iter().filter(|step| step["outcome"] == "refused").collect();
-        let [step] = refused.as_slice() else { panic!("{told:#}") };
-        let word = |value: &Value| {
-            value.as_str().filter(|text| text.len() > 3).map(str::to_owned).unwrap_or_else(|| panic!("{told:#}"))
-        };
-        let (needed, seen, summary) = (word(&step["needed"]), word(&step["seen"]), word(&told["summary"]));
-        assert!(summary.contains(&needed) && summary.contains(&seen), "{told:#}");
-        assert!(word(&told["advice"]).ends_with(['.', ';']), "{told:#}");
-        let at = steps.iter().position(|step| step["outcome"] == "refused").unwrap();
-        assert!(steps[..at].iter().all(|step| step["outcome"] == "passed"), "{told:#}");
-        assert!(steps[at + 1..].iter().all(|step| step["outcome"] == "not_reached"), "{told:#}");
-        if !matches!(answer.status, 404 | 405 | 421) && told["request"]["path"] != "" {
-            assert!(summary.contains(&format!("the route `{}`", word(&told["route"]["name"]))), "{told:#}");
-            assert!(told["route"]["line"].as_u64().is_some(), "{told:#}");
-        }
     }
 
     fn bad_token(&self, token: &str, code: &str) {
@@ -132,6 +108,30 @@ impl Scene {
         assert_eq!(bad(), before + 1, "not counted among the bad tokens: {code}");
         assert!(answer.header("www-authenticate").contains("scope=\"read\""), "{answer:?}");
         assert_eq!(self.house.mentions(token), 0, "a token stands in a log");
+    }
+}
+
+/// The explanation by request id names the route, the check, what was needed and what was seen, in plain words.
+pub fn explained(house: &House, answer: &Answer, code: &str) {
+    let id = answer.header("x-request-id");
+    let told = house.admin_get(&format!("/decisions/{id}")).json();
+    assert_eq!((told["request_id"].as_str(), told["code"].as_str()), (Some(id), Some(code)), "{told:#}");
+    assert_eq!((told["outcome"].as_str(), told["status"].as_u64()), (Some("refused"), Some(answer.status.into())));
+    let steps = told["steps"].as_array().unwrap();
+    let refused: Vec<&Value> = steps.iter().filter(|step| step["outcome"] == "refused").collect();
+    let [step] = refused.as_slice() else { panic!("{told:#}") };
+    let word = |value: &Value| {
+        value.as_str().filter(|text| text.len() > 3).map(str::to_owned).unwrap_or_else(|| panic!("{told:#}"))
+    };
+    let (needed, seen, summary) = (word(&step["needed"]), word(&step["seen"]), word(&told["summary"]));
+    assert!(summary.contains(&needed) && summary.contains(&seen), "{told:#}");
+    assert!(word(&told["advice"]).ends_with(['.', ';']), "{told:#}");
+    let at = steps.iter().position(|step| step["outcome"] == "refused").unwrap();
+    assert!(steps[..at].iter().all(|step| step["outcome"] == "passed"), "{told:#}");
+    assert!(steps[at + 1..].iter().all(|step| step["outcome"] == "not_reached"), "{told:#}");
+    if !matches!(answer.status, 404 | 405 | 421) && told["request"]["path"] != "" {
+        assert!(summary.contains(&format!("the route `{}`", word(&told["route"]["name"]))), "{told:#}");
+        assert!(told["route"]["line"].as_u64().is_some(), "{told:#}");
     }
 }
 
@@ -273,6 +273,7 @@ fn a_host_that_nobody_serves_is_misdirected() {
     let answer = ask("api.test.evil.org");
     assert_eq!((answer.status, answer.code().as_str()), (421, "host_unknown"));
     assert_eq!(house.log_of(&answer)["refusal.code"], "host_unknown");
+    explained(&house, &answer, "host_unknown");
 }
 
 #[test]
