@@ -9,20 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use ipnet::IpNet;
 
 use super::place::Place;
 use crate::ground::Secret;
 
 pub mod authority;
+pub mod listener;
 pub mod test;
 
 pub use super::document::issuer::{Algorithm, SecretAuth};
-pub use super::document::listen::Engine;
 pub use super::document::observe::LogFormat;
 pub use super::document::policy::Per;
 pub use super::document::upstream::{Balance, Host as HostHeader, Identity};
 pub use authority::Authority;
+pub use listener::{Certificate, Engine, Listener, ListenerLimits};
 
 /// A whole gateway, as meant.
 #[derive(Clone, Debug)]
@@ -85,37 +85,6 @@ pub struct NamedFile {
     pub path: PathBuf,
     /// Empty if files were not looked at.
     pub contents: Vec<u8>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Listener {
-    pub address: SocketAddr,
-    /// Empty: plain HTTP.
-    pub certificates: Vec<Certificate>,
-    pub trusted_proxies: Vec<IpNet>,
-    pub limits: ListenerLimits,
-    pub engine: Engine,
-}
-
-/// A certificate that fits its key.
-#[derive(Clone, Debug)]
-pub struct Certificate {
-    /// PEM.
-    pub certificate: NamedFile,
-    pub key_path: PathBuf,
-    /// PEM; `None` if files were not looked at.
-    pub key: Option<Secret>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenerLimits {
-    pub connections: u32,
-    pub connections_per_address: u32,
-    pub head_timeout: Duration,
-    pub idle_timeout: Duration,
-    pub body_timeout: Duration,
-    /// Bytes a second; 0: however slowly.
-    pub body_rate: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

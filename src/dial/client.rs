@@ -101,7 +101,13 @@ impl Client {
 
     /// `GET`; the answer's status is for the caller to judge, redirects included.
     pub async fn get(&self, address: &str) -> Result<Answer, ClientFault> {
-        self.send(Request::get(uri(address)?).body(Full::default()), address).await
+        self.get_as(address, None).await
+    }
+
+    /// `GET`, with an `Authorization` header where there is one.
+    pub async fn get_as(&self, address: &str, authorization: Option<HeaderValue>) -> Result<Answer, ClientFault> {
+        let request = Request::get(uri(address)?).body(Full::default());
+        self.send(request.map(|request| authorized(request, authorization)), address).await
     }
 
     /// `POST` of a form (RFC 6749 appendix B), with an `Authorization` header where there is one.
@@ -115,14 +121,7 @@ impl Client {
         let request = Request::post(uri(address)?)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::from(form));
-        let request = request.map(|mut request| {
-            if let Some(mut value) = authorization {
-                value.set_sensitive(true);
-                request.headers_mut().insert(AUTHORIZATION, value);
-            }
-            request
-        });
-        self.send(request, address).await
+        self.send(request.map(|request| authorized(request, authorization)), address).await
     }
 
     async fn send(&self, request: http::Result<Request<Full<Bytes>>>, address: &str) -> Result<Answer, ClientFault> {
@@ -149,6 +148,14 @@ impl Client {
         })?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
+}
+
+fn authorized(mut request: Request<Full<Bytes>>, authorization: Option<HeaderValue>) -> Request<Full<Bytes>> {
+    if let Some(mut value) = authorization {
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    request
 }
 
 fn uri(address: &str) -> Result<Uri, ClientFault> {

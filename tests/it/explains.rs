@@ -15,7 +15,13 @@ struct Ran {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Ran {
-    let ran = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(arguments).current_dir(folder).output().unwrap();
+    run_as(None, folder, arguments)
+}
+
+fn run_as(operator: Option<&str>, folder: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(arguments).current_dir(folder).envs(operator.map(|operator| ("PORTCULLIS_OPERATOR", operator)));
+    let ran = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Ran { code: ran.status.code(), out: text(ran.stdout), err: text(ran.stderr) }
 }
@@ -304,6 +310,7 @@ fn operators_log_in_to_what_is_theirs() {
         ),
         1,
     );
+    let folder = plot.folder.path().to_owned();
     let house = plot.start(&yaml);
     let ask = |path: &str, shown: Option<&str>| {
         let line = shown.map_or_else(String::new, |shown| {
@@ -325,5 +332,11 @@ fn operators_log_in_to_what_is_theirs() {
     }
     assert_eq!(house.reload().status, 401, "a reload is an operator's word");
     house.event("a log-in to the console failed");
+    let admin = format!("http://127.0.0.1:{}", house.admin);
+    let compare = |operator| run_as(operator, &folder, &["check", "gateway.yaml", "--against", &admin]);
+    has(&compare(None), 2, &["answers 401", "set PORTCULLIS_OPERATOR to NAME:PASSWORD"]);
+    has(&compare(Some("olga")), 2, &["PORTCULLIS_OPERATOR is not of the form NAME:PASSWORD"]);
+    has(&compare(Some("olga:a sentence of his")), 2, &["answers 401"]);
+    has(&compare(Some("olga:a sentence of hers")), 0, &["nothing changes"]);
     assert_eq!(house.mentions("a sentence of"), 0, "passwords stand in no log");
 }

@@ -170,7 +170,9 @@ impl Rehearsal {
         }
         if let Some(step) = explanation.steps.last_mut().filter(|step| step.step == "answer") {
             step.needed = format!("an answer of upstream {name}");
-            step.seen = "not asked".to_owned();
+            if explanation.outcome != Verdict::Refused {
+                step.seen = "not asked".to_owned();
+            }
         }
     }
 
