@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use http::HeaderMap;
 use portcullis::gate::authorize::{Asks, Need, Rule};
 use portcullis::gate::condition::Condition;
 use portcullis::gate::table::Params;
+use portcullis::ground::Fields;
 
 use crate::setting::{CLIENT, caller, head};
 
@@ -25,7 +25,7 @@ pub fn bench(criterion: &mut Criterion) {
     ];
     let refused = [("refused for a scope", rule(&["orders:delete"], &[], Vec::new()))];
 
-    let (caller, headers) = (caller(), HeaderMap::new());
+    let (caller, headers) = (caller(), Fields::new());
     let head = head(&headers, CLIENT);
     let params = Params(vec![("tenant".into(), "acme".to_owned())]);
     let mut group = criterion.benchmark_group("decision");

@@ -5,9 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use criterion::Criterion;
-use http::HeaderMap;
 use portcullis::gate::limit::{Limit, Limits, Per, Rate, Standings};
-use portcullis::ground::SystemClock;
+use portcullis::ground::{Fields, SystemClock};
 
 use crate::setting::{CLIENT, head};
 
@@ -15,7 +14,7 @@ use crate::setting::{CLIENT, head};
 const CALLERS: u32 = 10_000;
 
 pub fn bench(criterion: &mut Criterion) {
-    let headers = HeaderMap::new();
+    let headers = Fields::new();
     let mut group = criterion.benchmark_group("limits");
 
     group.bench_function("no limit", |bencher| {

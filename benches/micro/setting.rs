@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
-use portcullis::gate::head::Headers;
+use http::Method;
 use portcullis::gate::{Caller, Head, Identity};
-use portcullis::ground::{Clock as _, Digest, SystemClock, Time};
+use portcullis::ground::{Clock as _, Digest, Fields, SystemClock, Time};
 use portcullis::token::Claims;
 use portcullis::token::jwt::Algorithm;
 use portcullis::token::jwt::sign::{Signer, generate_pkcs8};
@@ -20,7 +19,7 @@ pub fn now() -> Time {
     SystemClock.now()
 }
 
-pub fn head(headers: &HeaderMap, client: IpAddr) -> Head<'_> {
+pub fn head(headers: &Fields, client: IpAddr) -> Head<'_> {
     Head {
         method: &Method::GET,
         host: "api.example.com",
@@ -28,7 +27,7 @@ pub fn head(headers: &HeaderMap, client: IpAddr) -> Head<'_> {
         query: None,
         client,
         secure: true,
-        headers: Headers::Typed(headers),
+        headers,
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
@@ -17,19 +16,19 @@ use hyper::body::Incoming;
 use super::body::{Broken, Progress, Received, Return, Sent};
 use super::connection::{Connection, Engine, Speaker, Typed};
 use super::pool::Pools;
-use super::rewrite::{self, Facts, Said, Told};
+use super::rewrite::{self, Facts, Told};
 use super::upgrade::{self, Handshake, Lease};
 use super::upstream::{HostMode, IdentityMode, InFlight, Server, Timeouts, Upstream};
 use super::wire::{Wire, WireFault};
 use crate::gate::{Caller, Refusal};
-use crate::ground::Body;
+use crate::ground::{Body, Fields, Reply, RequestHead};
 
 /// A permitted request on its way out.
 pub struct Outgoing<'a> {
     pub facts: Facts<'a>,
     /// Canonical path and query.
-    pub target: String,
-    pub parts: Parts,
+    pub target: &'a str,
+    pub head: Box<RequestHead>,
     pub body: Body,
     /// The largest body, in bytes, that goes on.
     pub max_body: Option<u64>,
@@ -42,7 +41,7 @@ pub struct Outgoing<'a> {
 
 /// An upstream's answer, with what the record wants to know.
 pub struct Answer {
-    pub response: Response<Body>,
+    pub reply: Reply,
     pub server: Arc<str>,
     /// From sending to the head of the answer.
     pub time: Duration,
@@ -53,23 +52,24 @@ pub struct Answer {
 
 /// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
 pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoing<'_>) -> Result<Answer, Refusal> {
-    let Outgoing { facts, target, mut parts, body, max_body, timeouts, websocket, engine } = outgoing;
+    let Outgoing { facts, target, mut head, body, max_body, timeouts, websocket, engine } = outgoing;
     let handshake = match websocket {
-        Some(lease) => upgrade::handshake(&mut parts, lease)?,
+        Some(lease) => upgrade::handshake(&mut head, lease)?,
         None => None,
     };
-    let path =
-        PathAndQuery::try_from(target).map_err(|_| Refusal::Internal("the canonical target is no target".into()))?;
     let (body, progress) = Sent::wrap(body, max_body);
-    let mut request = Request::from_parts(parts, body);
-    *request.uri_mut() = Uri::from(path);
-    *request.version_mut() = http::Version::HTTP_11;
-    request.extensions_mut().clear();
-
     // What follows a handshake is handed over by hyper alone.
     let engine = if handshake.is_some() { Engine::Compat } else { engine };
     let attempt = Attempt { upstream, pools, facts, progress, timeouts, engine };
-    attempt.run(request, handshake).await
+    attempt.run(target, head, body, handshake).await
+}
+
+/// What a server is told: the client's own words where they pass, and then the gateway's.
+pub(super) struct Departing<'a> {
+    pub method: &'a Method,
+    pub target: &'a str,
+    pub host: &'a [u8],
+    pub fields: &'a Fields,
 }
 
 struct Attempt<'a> {
@@ -83,29 +83,35 @@ struct Attempt<'a> {
 
 /// What came of one exchange.
 enum Outcome {
-    Answered(Response<Source>),
-    /// Nothing of the request was sent: it may go anywhere.
-    Unsent(Request<Body>),
-    /// The connection ended without one byte of an answer. The request, if it may be sent once more.
-    Closed(String, Option<Request<Body>>),
+    Answered(Reply<Source>),
+    /// Nothing of the request was sent: it may go anywhere, with this body.
+    Unsent(Body),
+    /// The connection ended without one byte of an answer.
+    Closed {
+        cause: String,
+        /// The request may be sent once more.
+        again: bool,
+    },
     Refused(Refusal),
 }
 
 impl Attempt<'_> {
-    async fn run(self, mut request: Request<Body>, handshake: Option<Handshake>) -> Result<Answer, Refusal> {
-        let mut said = self.rewrite(&mut request, handshake.is_some())?;
-        if self.engine == Engine::Compat {
-            said.put_into(request.headers_mut());
-        }
+    async fn run(
+        self,
+        target: &str,
+        mut head: Box<RequestHead>,
+        mut body: Body,
+        handshake: Option<Handshake>,
+    ) -> Result<Answer, Refusal> {
+        self.rewrite(&mut head.fields, &body, handshake.is_some())?;
         let mut retries: u8 = 0;
         let mut cause = String::from("it has no server");
         for server in &self.upstream.order(|| self.pools.now_millis()) {
-            if self.upstream.settings.host == HostMode::Server {
-                said.host_is(&server.host);
-            }
-            if self.engine == Engine::Compat {
-                request.headers_mut().insert(HOST, said.host().clone());
-            }
+            let host = match self.upstream.settings.host {
+                HostMode::Server => server.host.as_bytes(),
+                HostMode::Original => self.facts.authority.as_bytes(),
+            };
+            let told = Departing { method: &head.method, target, host, fields: &head.fields };
             let mut idle = self.pools.idle(server, self.engine);
             loop {
                 let mut connection = match idle.take() {
@@ -122,19 +128,19 @@ impl Attempt<'_> {
                 let reused = connection.reused;
                 let in_flight = InFlight::new(server);
                 let start = self.pools.clock().instant();
-                match self.exchange(&mut connection, request, &said).await {
-                    Outcome::Answered(response) => {
+                match self.exchange(&mut connection, &told, body).await {
+                    Outcome::Answered(reply) => {
                         let time = self.pools.clock().instant().saturating_duration_since(start);
                         let back = self.back(server, connection, in_flight);
-                        let response = self.answered(response, handshake, back)?;
+                        let reply = self.answered(reply, handshake, back)?;
                         let (server, bytes_in) = (Arc::clone(&server.text), Rc::clone(&self.progress.bytes));
-                        return Ok(Answer { response, server, time, retries, bytes_in });
+                        return Ok(Answer { reply, server, time, retries, bytes_in });
                     }
                     // A pooled connection that its server had closed: the next one is new.
-                    Outcome::Unsent(same) => request = same,
-                    Outcome::Closed(_, Some(same)) => request = same,
-                    Outcome::Closed(fault, None) => {
-                        return Err(self.unreachable(&format!("{}: {fault}", server.text)));
+                    Outcome::Unsent(same) => body = same,
+                    Outcome::Closed { again: true, .. } => body = Body::Empty,
+                    Outcome::Closed { cause, again: false } => {
+                        return Err(self.unreachable(&format!("{}: {cause}", server.text)));
                     }
                     Outcome::Refused(refusal) => return Err(refusal),
                 }
@@ -148,7 +154,7 @@ impl Attempt<'_> {
     }
 
     /// All that is the same for every server of the upstream.
-    fn rewrite(&self, request: &mut Request<Body>, handshake: bool) -> Result<Said, Refusal> {
+    fn rewrite(&self, fields: &mut Fields, body: &Body, handshake: bool) -> Result<(), Refusal> {
         let settings = &self.upstream.settings;
         let statement = match (settings.identity, self.facts.permit.caller(), self.facts.signer) {
             (IdentityMode::Signed, Caller::Known(identity), Some(signer)) => {
@@ -156,15 +162,15 @@ impl Attempt<'_> {
             }
             (IdentityMode::Signed | IdentityMode::Headers | IdentityMode::None, _, _) => None,
         };
-        let said = rewrite::request(request.headers_mut(), &self.facts, Some(Told { settings, statement }))?;
+        rewrite::request(fields, &self.facts, Some(Told { settings, statement }))?;
         if handshake {
-            upgrade::ask(request.headers_mut());
+            upgrade::ask(fields);
         }
-        if request.body().size_hint().exact().is_none() && !request.headers().contains_key(CONTENT_LENGTH) {
+        if body.size_hint().exact().is_none() && !fields.contains(&CONTENT_LENGTH) {
             // Unless told, hyper leaves such a body out of GET and HEAD.
-            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            fields.append(&TRANSFER_ENCODING, "chunked");
         }
-        Ok(said)
+        Ok(())
     }
 
     /// Whether it may be sent once more if a kept connection turns out to be dead: only what may be repeated (RFC 9110
@@ -173,11 +179,11 @@ impl Attempt<'_> {
         reused && [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) && self.progress.ended.get()
     }
 
-    async fn exchange(&self, connection: &mut Connection, request: Request<Body>, said: &Said) -> Outcome {
-        let reused = connection.reused;
+    async fn exchange(&self, connection: &mut Connection, told: &Departing<'_>, body: Body) -> Outcome {
+        let repeatable = self.is_repeatable(told.method, connection.reused);
         match &mut connection.speaker {
-            Speaker::Strict(wire) => self.over_wire(wire, request, said, reused).await,
-            Speaker::Compat(typed) => self.over_hyper(typed, request, reused).await,
+            Speaker::Strict(wire) => self.over_wire(wire, told, body, repeatable).await,
+            Speaker::Compat(typed) => Box::pin(self.over_hyper(typed, told, body, repeatable)).await,
         }
     }
 
@@ -196,17 +202,13 @@ impl Attempt<'_> {
         }
     }
 
-    async fn over_wire(&self, wire: &mut Wire, request: Request<Body>, said: &Said, reused: bool) -> Outcome {
-        let repeatable = self.is_repeatable(request.method(), reused);
-        let (parts, body) = request.into_parts();
-        let exchanged = self.in_time(std::pin::pin!(wire.exchange(&parts, said, body))).await;
+    async fn over_wire(&self, wire: &mut Wire, told: &Departing<'_>, body: Body, repeatable: bool) -> Outcome {
+        let exchanged = self.in_time(std::pin::pin!(wire.exchange(told, body))).await;
         match exchanged {
             Err(refusal) => Outcome::Refused(refusal),
-            Ok(Ok(response)) => Outcome::Answered(response.map(|()| Source::Strict)),
-            Ok(Err(WireFault::Unsent)) => Outcome::Unsent(Request::from_parts(parts, Body::Empty)),
-            Ok(Err(WireFault::Closed(cause))) => {
-                Outcome::Closed(cause, repeatable.then(|| Request::from_parts(parts, Body::Empty)))
-            }
+            Ok(Ok(reply)) => Outcome::Answered(reply.map(|()| Source::Strict)),
+            Ok(Err(WireFault::Unsent)) => Outcome::Unsent(Body::Empty),
+            Ok(Err(WireFault::Closed(cause))) => Outcome::Closed { cause, again: repeatable },
             Ok(Err(WireFault::BrokeOff(cause))) => {
                 Outcome::Refused(self.invalid(&format!("its answer broke off within the head: {cause}")))
             }
@@ -217,15 +219,20 @@ impl Attempt<'_> {
         }
     }
 
-    async fn over_hyper(&self, typed: &mut Typed, request: Request<Body>, reused: bool) -> Outcome {
-        let again = self.is_repeatable(request.method(), reused).then(|| copy(&request));
+    async fn over_hyper(&self, typed: &mut Typed, told: &Departing<'_>, body: Body, repeatable: bool) -> Outcome {
+        let Ok(request) = told.typed(body) else {
+            return Outcome::Refused(Refusal::Internal("the canonical target is no target".into()));
+        };
         typed.begin();
         match self.in_time(std::pin::pin!(typed.sender.try_send_request(request))).await {
             Err(refusal) => Outcome::Refused(refusal),
-            Ok(Ok(response)) => Outcome::Answered(response.map(Source::Compat)),
+            Ok(Ok(response)) => {
+                let (status, fields) = (response.status(), Fields::from(response.headers()));
+                Outcome::Answered(Reply { status, fields, body: Source::Compat(response) })
+            }
             Ok(Err(mut fault)) => match fault.take_message() {
-                Some(request) => Outcome::Unsent(request),
-                None => self.failed(&fault.into_error(), typed.has_answered(), again),
+                Some(request) => Outcome::Unsent(request.into_body()),
+                None => self.failed(&fault.into_error(), typed.has_answered(), repeatable),
             },
         }
     }
@@ -237,7 +244,7 @@ impl Attempt<'_> {
         })
     }
 
-    fn failed(&self, fault: &hyper::Error, answered: bool, again: Option<Request<Body>>) -> Outcome {
+    fn failed(&self, fault: &hyper::Error, answered: bool, again: bool) -> Outcome {
         if let Some(refusal) = self.body_fault() {
             return Outcome::Refused(refusal);
         }
@@ -248,7 +255,7 @@ impl Attempt<'_> {
         if answered {
             return Outcome::Refused(self.invalid(&format!("its answer broke off within the head: {source}")));
         }
-        Outcome::Closed(source, again)
+        Outcome::Closed { cause: source, again }
     }
 
     fn back(&self, server: &Arc<Server>, connection: Connection, in_flight: InFlight) -> Return {
@@ -264,39 +271,28 @@ impl Attempt<'_> {
         }
     }
 
-    fn answered(
-        &self,
-        mut response: Response<Source>,
-        handshake: Option<Handshake>,
-        back: Return,
-    ) -> Result<Response<Body>, Refusal> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(handshake) = handshake.filter(|_| upgrade::agreed(response.status(), response.headers())) else {
+    fn answered(&self, mut reply: Reply<Source>, handshake: Option<Handshake>, back: Return) -> Result<Reply, Refusal> {
+        if reply.status == StatusCode::SWITCHING_PROTOCOLS {
+            let handshake = handshake.filter(|_| upgrade::agreed(reply.status, &reply.fields));
+            let (Some(handshake), Source::Compat(response)) = (handshake, reply.body) else {
                 return Err(self.invalid("it switches protocols without having been asked"));
             };
-            let Some(upstream) = taken_over(&mut response) else {
-                return Err(self.invalid("it switches protocols without having been asked"));
-            };
+            let upstream = hyper::upgrade::on(response);
             upgrade::tunnel(handshake, upstream, Arc::clone(&self.pools.wheel), back.in_flight);
-            let (mut parts, _) = response.into_parts();
-            rewrite::response(&mut parts.headers);
-            parts.headers.remove(CONTENT_LENGTH);
-            parts.extensions.clear();
-            upgrade::ask(&mut parts.headers);
-            return Ok(Response::from_parts(parts, Body::Empty));
+            rewrite::response(&mut reply.fields);
+            reply.fields.remove(&CONTENT_LENGTH);
+            upgrade::ask(&mut reply.fields);
+            return Ok(Reply { status: reply.status, fields: reply.fields, body: Body::Empty });
         }
-        if !rewrite::is_framed_clearly(response.headers()) {
+        if !rewrite::is_framed_clearly(&reply.fields) {
             back.connection.tear_down();
             return Err(self.invalid("the length of its answer has more than one reading"));
         }
-        let (mut parts, source) = response.into_parts();
-        rewrite::response(&mut parts.headers);
-        parts.extensions.clear();
-        let body = match source {
-            Source::Compat(body) => Received::compat(body, back),
+        rewrite::response(&mut reply.fields);
+        Ok(reply.map(|source| match source {
+            Source::Compat(response) => Received::compat(response.into_body(), back),
             Source::Strict => Received::strict(back),
-        };
-        Ok(Response::from_parts(parts, body))
+        }))
     }
 
     fn unreachable(&self, cause: &str) -> Refusal {
@@ -314,20 +310,18 @@ const BROKE_OFF: Refusal =
 /// Where an answer's body comes from.
 enum Source {
     Strict,
-    Compat(Incoming),
+    /// What hyper has made of it; its head has been taken out.
+    Compat(Response<Incoming>),
 }
 
-/// The stream of a connection that has switched protocols.
-fn taken_over(response: &mut Response<Source>) -> Option<hyper::upgrade::OnUpgrade> {
-    let Source::Compat(_) = response.body() else { return None };
-    Some(hyper::upgrade::on(response))
-}
-
-/// The same request without a body.
-fn copy(request: &Request<Body>) -> Request<Body> {
-    let mut copy = Request::new(Body::Empty);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
+impl Departing<'_> {
+    /// The same for hyper.
+    fn typed(&self, body: Body) -> Result<Request<Body>, http::uri::InvalidUri> {
+        let mut request = Request::new(body);
+        request.method_mut().clone_from(self.method);
+        *request.uri_mut() = Uri::from(PathAndQuery::try_from(self.target)?);
+        *request.headers_mut() = self.fields.to_map();
+        request.headers_mut().insert(HOST, HeaderValue::from_bytes(self.host).unwrap_or(HeaderValue::from_static("")));
+        Ok(request)
+    }
 }

@@ -1,42 +1,37 @@
 //! Cookies on their way: in one line, and those of the authority stay with it.
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, SET_COOKIE};
 use memchr::memmem;
+
+use crate::ground::Fields;
 
 /// What the names of the authority's cookies begin with. No upstream reads one, and none sets one: who could read a session
 /// could use it, and who could set one could sign somebody in as somebody else.
 pub const RESERVED: &str = "__Host-portcullis-";
 
 /// Joins the lines that HTTP/2 may split cookies over (RFC 9113 section 8.2.3), without the reserved ones.
-pub(super) fn of_request(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(COOKIE).iter();
-    let Some(first) = lines.next() else { return };
-    if lines.next().is_none() && memmem::find(first.as_bytes(), b"__").is_none() {
+pub(super) fn of_request(fields: &mut Fields) {
+    let mut lines = 0_usize;
+    if !fields.all(&COOKIE).inspect(|_| lines += 1).any(|line| memmem::find(line, b"__").is_some()) && lines < 2 {
         return;
     }
-    let pairs: Vec<&[u8]> = headers
-        .get_all(COOKIE)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+    let pairs: Vec<&[u8]> = fields
+        .all(&COOKIE)
+        .flat_map(|line| line.split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty() && !is_reserved(pair))
         .collect();
-    match HeaderValue::from_bytes(&pairs.join(&b"; "[..])) {
-        Ok(joined) if !joined.is_empty() => drop(headers.insert(COOKIE, joined)),
-        Ok(_) | Err(_) => drop(headers.remove(COOKIE)),
+    let joined = pairs.join(&b"; "[..]);
+    fields.remove(&COOKIE);
+    if !joined.is_empty() {
+        fields.append(&COOKIE, joined);
     }
 }
 
 /// Takes off an answer what would set a reserved cookie.
-pub(super) fn of_answer(headers: &mut HeaderMap) {
-    if !headers.get_all(SET_COOKIE).iter().any(|line| is_reserved(line.as_bytes())) {
-        return;
-    }
-    let kept: Vec<HeaderValue> =
-        headers.get_all(SET_COOKIE).iter().filter(|line| !is_reserved(line.as_bytes())).cloned().collect();
-    headers.remove(SET_COOKIE);
-    for line in kept {
-        headers.append(SET_COOKIE, line);
+pub(super) fn of_answer(fields: &mut Fields) {
+    if fields.all(&SET_COOKIE).any(is_reserved) {
+        fields.retain(|name, line| name != SET_COOKIE.as_str().as_bytes() || !is_reserved(line));
     }
 }
 
@@ -51,13 +46,13 @@ mod tests {
     use super::*;
 
     fn check(lines: &[&'static str], expected: Option<&str>) {
-        let mut headers = HeaderMap::new();
+        let mut fields = Fields::new();
         for line in lines {
-            headers.append(COOKIE, HeaderValue::from_static(line));
+            fields.append(&COOKIE, line);
         }
-        of_request(&mut headers);
-        assert_eq!(headers.get_all(COOKIE).iter().count(), usize::from(expected.is_some()), "{lines:?}");
-        assert_eq!(headers.get(COOKIE).map(|line| line.to_str().unwrap()), expected, "{lines:?}");
+        of_request(&mut fields);
+        assert_eq!(fields.all(&COOKIE).count(), usize::from(expected.is_some()), "{lines:?}");
+        assert_eq!(fields.text(&COOKIE), expected, "{lines:?}");
     }
 
     #[test]
@@ -73,12 +68,12 @@ mod tests {
 
     #[test]
     fn no_answer_sets_a_reserved_cookie() {
-        let mut headers = HeaderMap::new();
+        let mut fields = Fields::new();
         for line in ["a=1; Path=/", " __Host-portcullis-session=x; Path=/", "b=__Host-portcullis-x"] {
-            headers.append(SET_COOKIE, HeaderValue::from_static(line));
+            fields.append(&SET_COOKIE, line);
         }
-        of_answer(&mut headers);
-        let left: Vec<&str> = headers.get_all(SET_COOKIE).iter().map(|line| line.to_str().unwrap()).collect();
+        of_answer(&mut fields);
+        let left: Vec<&str> = fields.all(&SET_COOKIE).map(|line| std::str::from_utf8(line).unwrap()).collect();
         assert_eq!(left, ["a=1; Path=/", "b=__Host-portcullis-x"]);
     }
 }

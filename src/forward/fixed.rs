@@ -1,15 +1,15 @@
 //! `respond: {status, headers, body}`: an answer that needs no upstream.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::ground::Body;
+use crate::ground::{Body, Fields, Reply};
 
 /// A fixed answer, ready made.
 #[derive(Clone, Debug)]
 pub struct FixedAnswer {
     status: StatusCode,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    fields: Fields,
     body: Bytes,
 }
 
@@ -22,13 +22,11 @@ impl FixedAnswer {
         if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) && !body.is_empty() {
             return Err(format!("an answer with status {} has no body", status.as_u16()));
         }
-        Ok(Self { status, headers, body: body.into() })
+        let fields = headers.iter().map(|(name, value)| (name, value)).collect();
+        Ok(Self { status, fields, body: body.into() })
     }
 
-    pub fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::full(self.body.clone()));
-        *response.status_mut() = self.status;
-        response.headers_mut().extend(self.headers.iter().cloned());
-        response
+    pub fn reply(&self) -> Reply {
+        Reply { status: self.status, fields: self.fields.clone(), body: Body::full(self.body.clone()) }
     }
 }

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HeaderName, TRANSFER_ENCODING, VIA};
 use http::{HeaderValue, Version};
 
 use super::cookies;
@@ -12,7 +11,7 @@ use super::identity::IdentitySigner;
 use super::upstream::{IdentityMode, UpstreamSettings};
 use crate::gate::caller::is_identity_name;
 use crate::gate::{Caller, Permit, Refusal};
-use crate::ground::{Time, address};
+use crate::ground::{Fields, Time, address};
 
 /// What the gateway says about a request to whoever serves it.
 pub struct Facts<'a> {
@@ -20,7 +19,7 @@ pub struct Facts<'a> {
     /// Canonical.
     pub host: &'a str,
     /// `Host` as the client wrote it, with its port; canonical host when it wrote none.
-    pub authority: HeaderValue,
+    pub authority: Box<str>,
     pub client: IpAddr,
     pub secure: bool,
     pub version: Version,
@@ -44,74 +43,38 @@ pub struct Told<'a> {
     pub statement: Option<HeaderValue>,
 }
 
-/// What the gateway itself says to an upstream. None of its names is left in the headers that it goes with, but for `Via`,
-/// which grows.
-pub struct Said {
-    host: HeaderValue,
-    lines: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Said {
-    /// A server that is to hear its own name.
-    pub(super) fn host_is(&mut self, host: &HeaderValue) {
-        self.host.clone_from(host);
-    }
-
-    pub(super) fn host(&self) -> &HeaderValue {
-        &self.host
-    }
-
-    /// All but `Host`, to be said after what passes of the client's.
-    pub(super) fn lines(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.lines
-    }
-
-    /// All of it in typed headers.
-    pub fn put_into(&self, headers: &mut HeaderMap) {
-        // Room for all: a map that grows step by step is hashed anew at each.
-        headers.reserve(self.lines.len().saturating_add(4));
-        headers.insert(HOST, self.host.clone());
-        for (name, value) in &self.lines {
-            headers.append(name.clone(), value.clone());
-        }
-    }
-}
-
-/// Takes off a request's headers what must not pass, and gives what is said instead. `told` is `None` for `respond: echo`.
-/// `Host` is the client's.
-pub fn request(headers: &mut HeaderMap, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<Said, Refusal> {
-    strip(headers, |name| match name.as_str() {
-        "authorization" => !facts.forward_token,
-        "traceparent" | "tracestate" => !facts.traced,
+/// Takes off a request's headers what must not pass, and says what the gateway says instead, after what passes of the
+/// client's. `Host` is left out: it depends on the server. `told` is `None` for `respond: echo`.
+pub fn request(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
+    strip(fields, |name| match name {
+        b"authorization" => !facts.forward_token,
+        b"traceparent" | b"tracestate" => !facts.traced,
         // It was met, or refused, on this side already; and the host is said anew.
-        "expect" | "host" => true,
+        b"expect" | b"host" => true,
         _ => is_identity_name(name),
     });
-    cookies::of_request(headers);
-    let mut lines = Vec::with_capacity(16);
-    say_whence(&mut lines, facts);
-    lines.push((X_REQUEST_ID, value(Bytes::copy_from_slice(facts.request_id.as_bytes()))));
-    say_who(&mut lines, facts, told)?;
-    Ok(Said { host: facts.authority.clone(), lines })
+    cookies::of_request(fields);
+    say_whence(fields, facts);
+    fields.append(&X_REQUEST_ID, facts.request_id.as_bytes());
+    say_who(fields, facts, told)
 }
 
 /// Takes off an answer's headers what belongs to the connection behind us.
-pub fn response(headers: &mut HeaderMap) {
-    strip(headers, |_| false);
-    cookies::of_answer(headers);
+pub fn response(fields: &mut Fields) {
+    strip(fields, |_| false);
+    cookies::of_answer(fields);
 }
 
 /// Whether an answer's length has one reading. hyper has picked one already; an answer that leaves a choice is refused, so
 /// that no cache or client before us picks another (RFC 9112 section 6.3).
-pub fn is_framed_clearly(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+pub fn is_framed_clearly(fields: &Fields) -> bool {
+    let mut codings = fields.all(&TRANSFER_ENCODING);
+    let mut lengths = fields.all(&CONTENT_LENGTH);
     match (codings.next(), lengths.next()) {
         (None, None) => true,
         (Some(_), Some(_)) => false,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none(),
-        (None, Some(length)) => {
-            let digits = length.as_bytes();
+        (Some(coding), None) => coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none(),
+        (None, Some(digits)) => {
             let plain = digits.len() == 1 || !digits.starts_with(b"0");
             plain && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && lengths.next().is_none()
         }
@@ -120,87 +83,62 @@ pub fn is_framed_clearly(headers: &HeaderMap) -> bool {
 
 /// Removes hop-by-hop headers, those that `Connection` names, and whatever else is `unwanted` (RFC 9110 section 7.6.1).
 /// Our own are set after this, so that naming them in `Connection` removes nothing of ours.
-fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
-    let mut gone: Vec<HeaderName> = headers.keys().filter(|name| is_hop(name) || unwanted(name)).cloned().collect();
-    for line in headers.get_all(CONNECTION) {
-        for word in line.as_bytes().split(|byte| *byte == b',') {
-            // Framing and host are not the client's to take away.
-            if let Ok(name) = HeaderName::from_bytes(word.trim_ascii())
-                && name != CONTENT_LENGTH
-                && name != HOST
-            {
-                gone.push(name);
-            }
-        }
-    }
-    for name in gone {
-        headers.remove(name);
-    }
+fn strip(fields: &mut Fields, unwanted: impl Fn(&[u8]) -> bool) {
+    let named: Vec<Vec<u8>> = fields
+        .all(&CONNECTION)
+        .flat_map(|line| line.split(|byte| *byte == b','))
+        .map(|word| word.trim_ascii().to_ascii_lowercase())
+        // Framing and host are not the client's to take away.
+        .filter(|name| !matches!(name.as_slice(), b"content-length" | b"host" | b"close" | b"keep-alive"))
+        .collect();
+    fields.retain(|name, _| !is_hop(name) && !unwanted(name) && !named.iter().any(|named| named == name));
 }
 
-fn is_hop(name: &HeaderName) -> bool {
+/// In small letters.
+fn is_hop(name: &[u8]) -> bool {
     matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authorization"
-            | "proxy-authenticate"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "http2-settings"
+        name,
+        b"connection"
+            | b"keep-alive"
+            | b"proxy-connection"
+            | b"proxy-authorization"
+            | b"proxy-authenticate"
+            | b"te"
+            | b"trailer"
+            | b"transfer-encoding"
+            | b"upgrade"
+            | b"http2-settings"
     )
 }
 
 /// `X-Forwarded-*` and `Forwarded` (RFC 7239): one client, as the gateway knows it, and not the list it was sent.
-fn say_whence(lines: &mut Vec<(HeaderName, HeaderValue)>, facts: &Facts<'_>) {
+fn say_whence(fields: &mut Fields, facts: &Facts<'_>) {
     let protocol = if facts.secure { "https" } else { "http" };
-    let host = facts.authority.to_str().unwrap_or(facts.host);
+    let host = facts.authority.as_bytes();
     let (open, close) = if facts.client.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
-    // Joined by hand: this is said of every request, and formatting would cost as much as all the rest of it.
-    let mut forwarded = Vec::with_capacity(128);
-    forwarded.extend_from_slice(b"for=");
-    forwarded.extend_from_slice(open.as_bytes());
-    let start = forwarded.len();
-    address::push(&mut forwarded, facts.client);
-    let client = start..forwarded.len();
-    for part in [close, ";host=\"", host, "\";proto=", protocol] {
-        forwarded.extend_from_slice(part.as_bytes());
-    }
-    // The address stands in it already.
-    let forwarded = Bytes::from(forwarded);
-    lines.push((X_FORWARDED_FOR, value(forwarded.slice(client))));
-    lines.push((FORWARDED, value(forwarded)));
-    lines.push((X_FORWARDED_HOST, facts.authority.clone()));
-    lines.push((X_FORWARDED_PROTO, HeaderValue::from_static(protocol)));
-    let via = if facts.version == Version::HTTP_2 { "2.0 portcullis" } else { "1.1 portcullis" };
-    lines.push((VIA, HeaderValue::from_static(via)));
+    let mut client = Vec::with_capacity(40);
+    address::push(&mut client, facts.client);
+    fields.append(&X_FORWARDED_FOR, &client);
+    let parts: [&[u8]; 8] =
+        [b"for=", open.as_bytes(), &client, close.as_bytes(), b";host=\"", host, b"\";proto=", protocol.as_bytes()];
+    fields.append_parts(&FORWARDED, &parts);
+    fields.append(&X_FORWARDED_HOST, host);
+    fields.append(&X_FORWARDED_PROTO, protocol);
+    fields.append(&VIA, if facts.version == Version::HTTP_2 { "2.0 portcullis" } else { "1.1 portcullis" });
 }
 
-fn say_who(
-    lines: &mut Vec<(HeaderName, HeaderValue)>,
-    facts: &Facts<'_>,
-    told: Option<Told<'_>>,
-) -> Result<(), Refusal> {
+fn say_who(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
     let Caller::Known(identity) = facts.permit.caller() else { return Ok(()) };
     match told.as_ref().map_or(IdentityMode::Headers, |told| told.settings.identity) {
         IdentityMode::None => {}
-        IdentityMode::Headers => {
-            lines.extend_from_slice(&identity.block);
-        }
+        IdentityMode::Headers => fields.append_all(&identity.block),
         IdentityMode::Signed => {
             let statement = told.and_then(|told| told.statement);
             let statement = statement.ok_or_else(|| Refusal::Internal("the identity token cannot be signed".into()))?;
-            lines.push((X_AUTH_TOKEN, statement));
+            fields.append(&X_AUTH_TOKEN, statement);
         }
     }
     Ok(())
-}
-
-fn value(text: Bytes) -> HeaderValue {
-    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{Method, StatusCode, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::gate::Refusal;
-use crate::ground::Wheel;
+use crate::ground::{Fields, RequestHead, Wheel};
 
 /// A tunnel in which nothing moves for this long is closed.
 const IDLE: Duration = Duration::from_secs(600);
@@ -35,38 +34,38 @@ pub struct Handshake {
 
 /// Takes the handshake out of a request, if it is one. Any other `Upgrade` is dropped like every hop-by-hop header; one
 /// that says WebSocket and is not well-formed is refused. The tunnel that comes of it stands as long as `lease` says so.
-pub fn handshake(parts: &mut Parts, lease: Lease) -> Result<Option<Handshake>, Refusal> {
-    let wanted = parts.headers.get_all(UPGRADE).iter().any(|value| has_word(value, "websocket"));
-    if !wanted || !parts.headers.get_all(CONNECTION).iter().any(|value| has_word(value, "upgrade")) {
+pub fn handshake(head: &mut RequestHead, lease: Lease) -> Result<Option<Handshake>, Refusal> {
+    let wanted = head.fields.all(&UPGRADE).any(|value| has_word(value, "websocket"));
+    if !wanted || !head.fields.all(&CONNECTION).any(|value| has_word(value, "upgrade")) {
         return Ok(None);
     }
-    let good = parts.method == Method::GET
-        && parts.version == Version::HTTP_11
-        && parts.headers.contains_key(SEC_WEBSOCKET_KEY)
-        && parts.headers.contains_key(SEC_WEBSOCKET_VERSION);
-    match parts.extensions.remove::<OnUpgrade>() {
+    let good = head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && head.fields.contains(&SEC_WEBSOCKET_KEY)
+        && head.fields.contains(&SEC_WEBSOCKET_VERSION);
+    match head.extensions.remove::<OnUpgrade>() {
         Some(client) if good => Ok(Some(Handshake { client, lease })),
         Some(_) | None => Err(Refusal::Malformed { what: "the WebSocket handshake is not well-formed", close: true }),
     }
 }
 
-fn has_word(value: &HeaderValue, word: &str) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+fn has_word(value: &[u8], word: &str) -> bool {
+    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The hop-by-hop headers of a handshake, put back after rewriting.
-pub fn ask(headers: &mut HeaderMap) {
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+pub fn ask(fields: &mut Fields) {
+    fields.insert(&CONNECTION, "upgrade");
+    fields.insert(&UPGRADE, "websocket");
 }
 
 /// Whether the upstream agreed: 101 and WebSocket, and nothing else (RFC 6455 section 4.2.2). Whether it had the key is for
 /// the client to check.
-pub fn agreed(status: StatusCode, headers: &HeaderMap) -> bool {
-    let mut protocols = headers.get_all(UPGRADE).iter();
+pub fn agreed(status: StatusCode, fields: &Fields) -> bool {
+    let mut protocols = fields.all(&UPGRADE);
     status == StatusCode::SWITCHING_PROTOCOLS
-        && headers.get_all(CONNECTION).iter().any(|value| has_word(value, "upgrade"))
-        && protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && fields.all(&CONNECTION).any(|value| has_word(value, "upgrade"))
+        && protocols.next().is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
         && protocols.next().is_none()
 }
 

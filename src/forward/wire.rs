@@ -12,15 +12,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
-use http::{HeaderMap, Method, Response};
+use http::Method;
 use tokio::io::{AsyncRead, ReadBuf};
 
 pub(super) use self::receiving::Receiving;
 use self::sending::Sending;
-use super::rewrite::Said;
+use super::attempt::Departing;
 use crate::dial::connect::Stream;
-use crate::ground::{Body, BodyFault};
+use crate::ground::{Body, BodyFault, Fields, Reply};
 
 /// Largest head of an answer. Its fields are at most hyper's 100.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
@@ -64,15 +63,15 @@ impl Wire {
 
     /// Sends a request and waits for the head of the answer. Parts of the body may still be on their way by then;
     /// `poll_body` moves them on.
-    pub(super) async fn exchange(&mut self, parts: &Parts, said: &Said, body: Body) -> Result<Response<()>, WireFault> {
+    pub(super) async fn exchange(&mut self, told: &Departing<'_>, body: Body) -> Result<Reply<()>, WireFault> {
         self.heard = false;
         self.receiving = Receiving::Head;
-        self.sending.begin(parts, said, body);
-        let head = parts.method == Method::HEAD;
+        self.sending.begin(told, body);
+        let head = *told.method == Method::HEAD;
         std::future::poll_fn(|cx| self.poll_head(head, cx)).await
     }
 
-    fn poll_head(&mut self, head: bool, cx: &mut Context<'_>) -> Poll<Result<Response<()>, WireFault>> {
+    fn poll_head(&mut self, head: bool, cx: &mut Context<'_>) -> Poll<Result<Reply<()>, WireFault>> {
         match self.sending.poll(&mut self.stream, cx) {
             Ok(()) => {}
             Err(sending::Fault::Body) => return Poll::Ready(Err(WireFault::Body)),
@@ -83,7 +82,7 @@ impl Wire {
                 Ok(Some(answer)) => {
                     self.receiving = answer.body;
                     self.keep_alive = answer.keep_alive;
-                    return Poll::Ready(Ok(answer.response));
+                    return Poll::Ready(Ok(answer.reply));
                 }
                 Ok(None) if self.read.len() > MOST_HEAD_BYTES => {
                     return Poll::Ready(Err(WireFault::Unreadable("it is too long")));
@@ -184,9 +183,9 @@ impl Wire {
 }
 
 /// Whether a word stands in the `Connection` header.
-fn says(headers: &HeaderMap, word: &[u8]) -> bool {
-    let lines = headers.get_all(http::header::CONNECTION).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+fn says(fields: &Fields, word: &[u8]) -> bool {
+    fields
+        .all(&http::header::CONNECTION)
+        .flat_map(|line| line.split(|byte| *byte == b','))
         .any(|own| own.trim_ascii().eq_ignore_ascii_case(word))
 }

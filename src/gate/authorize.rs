@@ -154,11 +154,11 @@ impl Asks {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use http::{HeaderMap, Method};
+    use http::Method;
 
     use super::*;
     use crate::gate::caller::tests::{claims, known};
-    use crate::gate::head::Headers;
+    use crate::ground::Fields;
     use crate::observe::Reason;
 
     fn need(all: &[&str], any: &[&str]) -> Need {
@@ -171,7 +171,6 @@ mod tests {
     }
 
     fn check(rule: &Rule, caller: &Caller, expected: Option<Reason>, watched: Option<Reason>) {
-        let headers = HeaderMap::new();
         let head = Head {
             method: &Method::GET,
             host: "x",
@@ -179,7 +178,7 @@ mod tests {
             query: None,
             client: Ipv4Addr::LOCALHOST.into(),
             secure: false,
-            headers: Headers::Typed(&headers),
+            headers: &Fields::new(),
         };
         let mut observed = None;
         let decided = rule.decide(caller.clone(), &head, &Params::default(), &mut observed);

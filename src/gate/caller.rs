@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
+use crate::ground::Fields;
 use crate::token::Claims;
 
 /// Who asks, as verified; anonymous is said explicitly.
@@ -20,7 +21,7 @@ pub enum Caller {
 pub struct Identity {
     pub claims: Arc<Claims>,
     /// The identity headers an upstream gets (`X-Auth-Subject` and its kin), ready to be set.
-    pub block: Vec<(HeaderName, HeaderValue)>,
+    pub block: Fields,
     /// The claims as conditions see them, converted at the first condition and kept.
     pub(super) converted: OnceLock<super::condition::Converted>,
 }
@@ -44,10 +45,12 @@ impl Identity {
             ("x-auth-roles", list(&claims.roles)),
             ("x-auth-issuer", Some((*claims.issuer).to_owned())),
         ];
-        let line = |(name, fact): (&'static str, Option<String>)| {
-            Some((HeaderName::from_static(name), HeaderValue::try_from(visible(&fact?)).ok()?))
-        };
-        let block = facts.into_iter().filter_map(line).collect();
+        let mut block = Fields::new();
+        for (name, fact) in facts {
+            if let Some(fact) = fact {
+                block.append(&HeaderName::from_static(name), visible(&fact));
+            }
+        }
         Self { claims, block, converted: OnceLock::new() }
     }
 }
@@ -65,26 +68,26 @@ fn visible(text: &str) -> String {
     out
 }
 
-/// Whether a client could pass itself off with this header. Compared with `_` and `.` folded to `-`, as upstreams that
-/// speak CGI or WSGI fold them; every name with an underscore goes, because it has no other honest reading.
-pub fn is_identity_name(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    let interesting = |byte: u8| matches!(byte, b'x' | b'r' | b'f' | b't' | b'c' | b'p' | b's');
+/// Whether a client could pass itself off with this header, named in small letters. Compared with `_` and `.` folded to `-`,
+/// as upstreams that speak CGI or WSGI fold them; every name with an underscore goes, because it has no other honest reading.
+pub fn is_identity_name(name: &[u8]) -> bool {
+    let interesting = |byte: u8| matches!(byte, b'x' | b'r' | b'f' | b't' | b'c' | b'p' | b's' | b'w');
     // Names are short: a look at each byte is quicker than a search.
-    let has = |wanted: u8| name.bytes().fold(false, |found, byte| found | (byte == wanted));
+    let has = |wanted: u8| name.iter().fold(false, |found, byte| found | (*byte == wanted));
     if has(b'_') {
         return true;
     }
-    if !name.bytes().next().is_some_and(interesting) {
+    if !name.first().copied().is_some_and(interesting) {
         return false;
     }
     if has(b'.') {
-        return listed(&name.replace('.', "-"));
+        let folded: Vec<u8> = name.iter().map(|byte| if *byte == b'.' { b'-' } else { *byte }).collect();
+        return listed(&folded);
     }
     listed(name)
 }
 
-fn listed(name: &str) -> bool {
+fn listed(name: &[u8]) -> bool {
     const PREFIXES: [&str; 23] = [
         "x-auth-",
         "x-user",
@@ -145,7 +148,7 @@ fn listed(name: &str) -> bool {
         "x-azure-clientip",
         "x-appengine-user-ip",
     ];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes())) || NAMES.iter().any(|own| own.as_bytes() == name)
 }
 
 #[cfg(test)]
@@ -180,8 +183,7 @@ pub(crate) mod tests {
         let mut odd = claims("zo\u{eb}, x\r\ny: z%", "web", &["a", "b"], &[]);
         odd.client = None;
         let identity = Identity::new(Arc::new(odd));
-        let value =
-            |name: &str| identity.block.iter().find(|(own, _)| own == name).map(|(_, value)| value.to_str().unwrap());
+        let value = |name: &'static str| identity.block.text(&HeaderName::from_static(name));
         assert_eq!(value("x-auth-subject"), Some("zo%C3%AB, x%0D%0Ay: z%25"));
         assert_eq!(value("x-auth-scope"), Some("a b"));
         assert_eq!(value("x-auth-issuer"), Some("corp"));
@@ -221,12 +223,15 @@ pub(crate) mod tests {
             "x-request-id",
             "transfer_encoding",
             "x-role",
+            "wl-proxy-client-ip",
+            "fly-client-ip",
+            "cf-connecting-ip",
         ] {
-            assert!(is_identity_name(&HeaderName::from_static(name)), "{name}");
+            assert!(is_identity_name(name.as_bytes()), "{name}");
         }
         for name in ["accept", "authorization", "x-requested-with", "content-type", "x-tenant", "traceparent", "cookie"]
         {
-            assert!(!is_identity_name(&HeaderName::from_static(name)), "{name}");
+            assert!(!is_identity_name(name.as_bytes()), "{name}");
         }
     }
 }

@@ -7,9 +7,10 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::{Head, Refusal};
+use crate::ground::Fields;
 
 /// Which origins may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,25 +62,25 @@ impl Cors {
     }
 
     /// Whether pages of this origin may call.
-    pub fn allows(&self, origin: &HeaderValue) -> bool {
+    pub fn allows(&self, origin: &[u8]) -> bool {
         match &self.settings.origins {
             Origins::Any => true,
-            Origins::Exact(origins) => origins.iter().any(|own| own.as_bytes() == origin.as_bytes()),
+            Origins::Exact(origins) => origins.iter().any(|own| own.as_bytes() == origin),
         }
     }
 
     /// Answers a preflight (Fetch standard, "CORS-preflight request"), or refuses it. No token is asked for: browsers
     /// send none.
-    pub fn preflight(&self, head: &Head<'_>) -> Result<HeaderMap, Refusal> {
-        let refused = |what: &str, seen: Option<&HeaderValue>| {
-            let seen = seen.map_or("none".into(), |seen| String::from_utf8_lossy(seen.as_bytes()));
+    pub fn preflight(&self, head: &Head<'_>) -> Result<Fields, Refusal> {
+        let refused = |what: &str, seen: Option<&[u8]>| {
+            let seen = seen.map_or("none".into(), String::from_utf8_lossy);
             Refusal::OriginRefused { seen: format!("{what} {seen}").into() }
         };
         let shown = head.headers.first(&ORIGIN);
         let origin = shown.filter(|origin| self.allows(origin)).ok_or_else(|| refused("the origin", shown))?;
         let method = head.headers.first(&ACCESS_CONTROL_REQUEST_METHOD).ok_or_else(|| refused("the method", None))?;
         let known = match &self.settings.methods {
-            Some(methods) => methods.iter().any(|own| own.as_str().as_bytes() == method.as_bytes()),
+            Some(methods) => methods.iter().any(|own| own.as_str().as_bytes() == method),
             None => true,
         };
         if !known {
@@ -88,56 +89,56 @@ impl Cors {
         if !self.knows_headers(head) {
             return Err(refused("the headers", head.headers.first(&ACCESS_CONTROL_REQUEST_HEADERS)));
         }
-        let mut answer = HeaderMap::with_capacity(6);
+        let mut answer = Fields::new();
         self.name_origin(origin, &mut answer);
-        let methods = if self.settings.methods.is_some() { &self.allow_methods } else { method };
-        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
-        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.allow_headers.clone());
-        answer.insert(ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
+        let methods = if self.settings.methods.is_some() { self.allow_methods.as_bytes() } else { method };
+        answer.insert(&ACCESS_CONTROL_ALLOW_METHODS, methods);
+        answer.insert(&ACCESS_CONTROL_ALLOW_HEADERS, &self.allow_headers);
+        answer.insert(&ACCESS_CONTROL_MAX_AGE, &self.max_age);
         Ok(answer)
     }
 
     fn knows_headers(&self, head: &Head<'_>) -> bool {
         head.headers.all(&ACCESS_CONTROL_REQUEST_HEADERS).all(|line| {
-            line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).all(|name| {
+            line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).all(|name| {
                 name.is_empty()
                     || self.settings.headers.iter().any(|own| own.as_str().as_bytes().eq_ignore_ascii_case(name))
             })
         })
     }
 
-    fn name_origin(&self, origin: &HeaderValue, answer: &mut HeaderMap) {
+    fn name_origin(&self, origin: &[u8], answer: &mut Fields) {
         match self.settings.origins {
-            Origins::Any => drop(answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))),
-            Origins::Exact(_) => drop(answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone())),
+            Origins::Any => answer.insert(&ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            Origins::Exact(_) => answer.insert(&ACCESS_CONTROL_ALLOW_ORIGIN, origin),
         }
         if self.settings.credentials {
-            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            answer.insert(&ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
         }
     }
 
     /// Puts on what an answer to `origin` needs, refusals included: a page that cannot read a 401 cannot mend it.
-    pub fn dress(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
-        headers.append(VARY, HeaderValue::from_static("Origin"));
+    pub fn dress(&self, origin: Option<&[u8]>, headers: &mut Fields) {
+        headers.append(&VARY, "Origin");
         if let Some(origin) = origin.filter(|origin| self.allows(origin)) {
             self.name_origin(origin, headers);
             if let Some(expose) = &self.expose {
-                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, expose.clone());
+                headers.insert(&ACCESS_CONTROL_EXPOSE_HEADERS, expose);
             }
         }
     }
 }
 
 /// The method a preflight asks about; `None` for every other request.
-pub fn preflight_method(method: &Method, headers: &HeaderMap) -> Option<Method> {
-    if method != Method::OPTIONS || !headers.contains_key(ORIGIN) {
+pub fn preflight_method(method: &Method, headers: &Fields) -> Option<Method> {
+    if method != Method::OPTIONS || !headers.contains(&ORIGIN) {
         return None;
     }
-    Method::from_bytes(headers.get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok()
+    Method::from_bytes(headers.first(&ACCESS_CONTROL_REQUEST_METHOD)?).ok()
 }
 
 /// Takes an upstream's own CORS headers off: the gateway's word is the only one.
-pub fn undress(headers: &mut HeaderMap) {
+pub fn undress(headers: &mut Fields) {
     for name in [
         header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
         header::ACCESS_CONTROL_ALLOW_HEADERS,
@@ -146,7 +147,7 @@ pub fn undress(headers: &mut HeaderMap) {
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         header::ACCESS_CONTROL_MAX_AGE,
     ] {
-        headers.remove(name);
+        headers.remove(&name);
     }
 }
 
@@ -154,8 +155,9 @@ pub fn undress(headers: &mut HeaderMap) {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use http::HeaderMap;
+
     use super::*;
-    use crate::gate::head::Headers;
 
     fn cors(origins: Origins) -> Cors {
         Cors::new(CorsSettings {
@@ -182,12 +184,19 @@ mod tests {
         .into_iter()
         .collect();
         let client = Ipv4Addr::LOCALHOST.into();
-        let fields = Headers::Typed(&headers);
-        let head =
-            Head { method: &Method::OPTIONS, host: "x", path: "/", query: None, client, secure: true, headers: fields };
+        let fields = Fields::from(&headers);
+        let head = Head {
+            method: &Method::OPTIONS,
+            host: "x",
+            path: "/",
+            query: None,
+            client,
+            secure: true,
+            headers: &fields,
+        };
         let answer = ours().preflight(&head);
         assert_eq!(answer.is_ok(), allowed, "{origin} {method} {asked}");
-        if let Ok(answer) = answer {
+        if let Ok(answer) = answer.map(|answer| answer.to_map()) {
             assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], origin);
             assert_eq!(answer[ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
         }
@@ -215,9 +224,9 @@ mod tests {
     #[test]
     fn every_answer_varies_by_origin_and_names_only_listed_ones() {
         for (origin, named) in [(Some("https://app.test"), true), (Some("https://evil.test"), false), (None, false)] {
-            let origin = origin.map(|text| text.parse::<HeaderValue>().unwrap());
-            let mut headers = HeaderMap::new();
-            ours().dress(origin.as_ref(), &mut headers);
+            let mut headers = Fields::new();
+            ours().dress(origin.map(str::as_bytes), &mut headers);
+            let headers = headers.to_map();
             assert_eq!(headers[VARY], "Origin");
             assert_eq!(headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN), named);
             assert_eq!(headers.contains_key(ACCESS_CONTROL_EXPOSE_HEADERS), named);

@@ -4,7 +4,9 @@ use http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, SERVER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+
+use crate::ground::Fields;
 
 const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
@@ -22,8 +24,12 @@ fn usual() -> [(HeaderName, HeaderValue); 5] {
 /// Headers to set and to take off. What is set replaces what the upstream said, so each stands exactly once.
 #[derive(Clone, Debug)]
 pub struct Dress {
-    set: Vec<(HeaderName, HeaderValue)>,
-    remove: Vec<HeaderName>,
+    /// For answers that go out by TLS.
+    secure: Fields,
+    /// HSTS is only for those: elsewhere browsers ignore it (RFC 6797 section 8.1).
+    clear: Fields,
+    /// Names that are set or taken off: no line of an answer that has one of them stays.
+    gone: Vec<HeaderName>,
     /// What an answer says itself stays: it was made here and knows better, as pages do.
     yields: bool,
 }
@@ -36,7 +42,14 @@ impl Dress {
         let mut gone: Vec<_> = [SERVER, X_POWERED_BY].into_iter().filter(|name| !own(name)).collect();
         all.extend(set);
         gone.extend(remove);
-        Self { set: all, remove: gone, yields: false }
+        gone.extend(all.iter().map(|(name, _)| name.clone()));
+        gone.push(STRICT_TRANSPORT_SECURITY);
+        let mut secure = Fields::new();
+        // The last word on a name counts.
+        all.iter().for_each(|(name, value)| secure.insert(name, value));
+        let mut clear = secure.clone();
+        clear.remove(&STRICT_TRANSPORT_SECURITY);
+        Self { secure, clear, gone, yields: false }
     }
 
     /// The secure headers for answers that are made here: what they say themselves counts.
@@ -44,31 +57,42 @@ impl Dress {
         Self { yields: true, ..Self::new(Vec::new(), Vec::new()) }
     }
 
-    /// Puts it on. HSTS only where the answer goes out by TLS: elsewhere browsers ignore it (RFC 6797 section 8.1).
-    pub fn put_on(&self, secure: bool, headers: &mut HeaderMap) {
-        for name in &self.remove {
-            headers.remove(name);
+    /// Puts it on.
+    pub fn put_on(&self, secure: bool, headers: &mut Fields) {
+        let worn = if secure { &self.secure } else { &self.clear };
+        if self.yields {
+            return self.complete(worn, secure, headers);
         }
-        for (name, value) in &self.set {
-            let is_said = self.yields && headers.contains_key(name);
-            if (secure || *name != STRICT_TRANSPORT_SECURITY) && !is_said {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
+        headers.retain(|name, _| !self.gone.iter().any(|gone| gone.as_str().as_bytes() == name));
+        headers.append_all(worn);
+    }
+
+    /// Puts on what an answer of the house does not say itself.
+    fn complete(&self, worn: &Fields, secure: bool, headers: &mut Fields) {
+        let set = |name: &HeaderName| self.secure.contains(name);
+        self.gone.iter().filter(|name| !set(name)).for_each(|name| headers.remove(name));
         if !secure {
-            headers.remove(STRICT_TRANSPORT_SECURITY);
+            headers.remove(&STRICT_TRANSPORT_SECURITY);
+        }
+        let lacking = self.gone.iter().filter(|name| !headers.contains(name)).cloned().collect::<Vec<_>>();
+        for name in lacking {
+            if let Some(value) = worn.first(&name) {
+                headers.append(&name, value);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     fn answer(set: &[(&'static str, &'static str)], remove: &[&'static str], secure: bool) -> HeaderMap {
         let set = set.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect();
         let dress = Dress::new(set, remove.iter().map(|name| HeaderName::from_static(name)).collect());
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         for (name, value) in [
             ("server", "old/1.0"),
             ("x-powered-by", "PHP"),
@@ -76,10 +100,10 @@ mod tests {
             ("x-frame-options", "ALLOWALL"),
             ("strict-transport-security", "max-age=1"),
         ] {
-            headers.append(name, HeaderValue::from_static(value));
+            headers.append(&HeaderName::from_static(name), value);
         }
         dress.put_on(secure, &mut headers);
-        headers
+        headers.to_map()
     }
 
     #[test]
@@ -94,9 +118,10 @@ mod tests {
 
     #[test]
     fn a_page_of_the_house_keeps_its_own_policy_and_gets_what_it_lacks() {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'self'"));
+        let mut headers = Fields::new();
+        headers.insert(&CONTENT_SECURITY_POLICY, "default-src 'self'");
         Dress::of_the_house().put_on(true, &mut headers);
+        let headers = headers.to_map();
         assert_eq!(headers[CONTENT_SECURITY_POLICY], "default-src 'self'");
         assert_eq!(
             (headers[X_FRAME_OPTIONS].as_bytes(), headers[REFERRER_POLICY].as_bytes()),

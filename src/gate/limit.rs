@@ -246,7 +246,7 @@ impl Limit {
         match &self.per {
             Per::Route => {}
             Per::Ip => network(head.client).hash(&mut hasher),
-            Per::Header(name) => head.headers.all(name).for_each(|value| value.as_bytes().hash(&mut hasher)),
+            Per::Header(name) => head.headers.all(name).for_each(|value| value.hash(&mut hasher)),
             Per::Client => match claims.and_then(|claims| Some((&claims.issuer, claims.client.as_ref()?))) {
                 Some(client) => client.hash(&mut hasher),
                 None => network(head.client).hash(&mut hasher),

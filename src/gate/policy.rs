@@ -1,7 +1,6 @@
 //! All judgements of one route, compiled.
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue};
 
 use super::authenticate::Authenticate;
 use super::authorize::Rule;
@@ -9,6 +8,7 @@ use super::cors::{self, Cors};
 use super::headers::Dress;
 use super::limit::{Limits, Standings};
 use super::{Head, Refusal};
+use crate::ground::{Fields, fields};
 
 /// The bundle of policies of one route. Each field is one policy with one verb; none knows the others.
 pub struct Policy {
@@ -32,22 +32,22 @@ pub struct BodyRule {
 impl BodyRule {
     /// Judges what the head says of the body; a body without a length is counted on its way.
     pub fn check(&self, head: &Head<'_>) -> Result<(), Refusal> {
-        let length = head.headers.first(&CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let length = head.headers.text(&CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         if let (Some(max), Some(length)) = (self.max, length)
             && length > max
         {
             return Err(Refusal::BodyTooLarge { limit: max });
         }
-        let has_body = length.is_some_and(|length| length > 0) || head.headers.first(&TRANSFER_ENCODING).is_some();
+        let has_body = length.is_some_and(|length| length > 0) || head.headers.contains(&TRANSFER_ENCODING);
         if has_body && !self.types.is_empty() && !self.takes(head.headers.first(&CONTENT_TYPE)) {
-            let seen = head.headers.first(&CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
+            let seen = head.headers.first(&CONTENT_TYPE).map(|value| String::from_utf8_lossy(value).into());
             return Err(Refusal::BodyTypeRefused { seen });
         }
         Ok(())
     }
 
-    fn takes(&self, content_type: Option<&HeaderValue>) -> bool {
-        let Some(text) = content_type.and_then(|value| value.to_str().ok()) else { return false };
+    fn takes(&self, content_type: Option<&[u8]>) -> bool {
+        let Some(text) = content_type.and_then(fields::visible) else { return false };
         let kind = text.split(';').next().unwrap_or(text).trim();
         self.types.iter().any(|own| own.eq_ignore_ascii_case(kind))
     }
@@ -56,7 +56,7 @@ impl BodyRule {
 /// What an answer's dress depends on; taken from the request before it goes on.
 #[derive(Clone, Debug, Default)]
 pub struct Wearer {
-    pub origin: Option<HeaderValue>,
+    pub origin: Option<Box<[u8]>>,
     pub secure: bool,
 }
 
@@ -82,10 +82,10 @@ impl Policy {
     /// origins is all that keeps other pages out.
     pub fn check_upgrade(&self, head: &Head<'_>) -> Result<(), Refusal> {
         let Some(cors) = &self.cors else { return Ok(()) };
-        let websocket = head.headers.all(&UPGRADE).any(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        let websocket = head.headers.all(&UPGRADE).any(|value| value.eq_ignore_ascii_case(b"websocket"));
         match head.headers.first(&ORIGIN) {
             Some(origin) if websocket && !cors.allows(origin) => {
-                let seen = format!("a WebSocket of the origin {}", String::from_utf8_lossy(origin.as_bytes()));
+                let seen = format!("a WebSocket of the origin {}", String::from_utf8_lossy(origin));
                 Err(Refusal::OriginRefused { seen: seen.into() })
             }
             Some(_) | None => Ok(()),
@@ -93,12 +93,10 @@ impl Policy {
     }
 
     /// Dresses an answer, whoever made it. What an upstream says in these headers is replaced or taken off.
-    pub fn dress(&self, wearer: &Wearer, standings: &Standings, headers: &mut HeaderMap) {
-        // Room for what is put on; no more, because hyper keeps the map for as long as the connection lives.
-        headers.reserve(8);
+    pub fn dress(&self, wearer: &Wearer, standings: &Standings, headers: &mut Fields) {
         if let Some(cors) = &self.cors {
             cors::undress(headers);
-            cors.dress(wearer.origin.as_ref(), headers);
+            cors.dress(wearer.origin.as_deref(), headers);
         }
         self.limits.tell(standings, headers);
         self.dress.put_on(wearer.secure, headers);
@@ -109,10 +107,9 @@ impl Policy {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use http::Method;
+    use http::{HeaderMap, HeaderValue, Method};
 
     use super::*;
-    use crate::gate::head::Headers;
     use crate::observe::Reason;
 
     fn check(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], expected: Option<Reason>) {
@@ -124,7 +121,7 @@ mod tests {
             query: None,
             client: Ipv4Addr::LOCALHOST.into(),
             secure: false,
-            headers: Headers::Typed(&headers),
+            headers: &Fields::from(&headers),
         };
         assert_eq!(rule.check(&head).err().map(|refusal| refusal.reason()), expected, "{headers:?}");
     }

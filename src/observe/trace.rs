@@ -3,15 +3,17 @@
 //! The gateway records no spans of its own, so it passes the context on as it came (W3C Trace Context section 2.2, "no
 //! modification"): a span of ours that nobody can look up would tear the trace apart.
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
+
+use crate::ground::{Fields, fields};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The trace of a `traceparent` (section 3.2): 32 hexadecimal digits. `None` when there is none, more than one, or one that is
 /// not exactly of the form; such a context is not passed on.
-pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(&TRACEPARENT).iter();
-    let value = values.next()?.to_str().ok()?;
+pub fn trace_id(headers: &Fields) -> Option<&str> {
+    let mut values = headers.all(&TRACEPARENT);
+    let value = fields::visible(values.next()?)?;
     if values.next().is_some() { None } else { parse(value) }
 }
 
@@ -53,10 +55,10 @@ mod tests {
     #[test]
     fn two_contexts_are_none() {
         let one = http::HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        let mut headers = HeaderMap::new();
-        headers.append("traceparent", one.clone());
+        let mut headers = Fields::new();
+        headers.append(&TRACEPARENT, &one);
         assert!(trace_id(&headers).is_some());
-        headers.append("traceparent", one);
+        headers.append(&TRACEPARENT, one);
         assert!(trace_id(&headers).is_none());
     }
 }

@@ -5,9 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue, UPGRADE};
-use http::request::Parts;
-use http::{Response, Version};
+use http::Version;
+use http::header::{HOST, UPGRADE};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -20,7 +19,7 @@ use crate::forward::upgrade::Lease;
 use crate::forward::{self, Engine, Outgoing, echo};
 use crate::gate::admit::Admitted;
 use crate::gate::{Permit, Refusal};
-use crate::ground::{Body, Time};
+use crate::ground::{Body, Reply, RequestHead, Time};
 use crate::observe::Record;
 
 /// The authority reads one byte more than it allows, to see that there is one.
@@ -30,7 +29,7 @@ const MOST_FORM_BYTES: usize = 64 * 1024 + 1;
 pub struct Asked<'a> {
     pub permit: &'a Permit,
     pub admitted: &'a Admitted,
-    pub parts: Parts,
+    pub head: Box<RequestHead>,
     pub body: Body,
     pub now: Time,
     pub engine: Engine,
@@ -43,18 +42,18 @@ pub async fn answer(
     route: &Route,
     asked: Asked<'_>,
     record: &mut Record,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Reply, Refusal> {
     match &route.destination {
         Destination::Upstream(to) => {
             record.upstream = Some(Arc::clone(&to.series));
             let request_id = Arc::clone(&record.request_id);
             let facts = facts(house, route, &asked, &request_id, record);
-            let asks = route.websocket && asked.parts.headers.contains_key(UPGRADE);
+            let asks = route.websocket && asked.head.fields.contains(&UPGRADE);
             let websocket = asks.then(|| lease(worker, house, route, asked.permit));
             let outgoing = Outgoing {
-                target: target(asked.admitted),
+                target: &asked.admitted.target,
                 facts,
-                parts: asked.parts,
+                head: asked.head,
                 body: asked.body,
                 max_body: route.policy.body.max,
                 timeouts: to.timeouts,
@@ -66,17 +65,17 @@ pub async fn answer(
             record.upstream_time = Some(answer.time);
             record.retries = answer.retries;
             record.bytes_in = Some(answer.bytes_in);
-            Ok(answer.response)
+            Ok(answer.reply)
         }
         Destination::Authority(endpoint) => {
             let authority = house.authority.as_ref().ok_or(Refusal::RouteUnknown)?;
             Box::pin(ask_authority(authority, *endpoint, asked, record)).await
         }
-        Destination::Fixed(fixed) => Ok(fixed.response()),
+        Destination::Fixed(fixed) => Ok(fixed.reply()),
         Destination::Echo => {
             let request_id = Arc::clone(&record.request_id);
             let facts = facts(house, route, &asked, &request_id, record);
-            echo::answer(&asked.parts.method, &target(asked.admitted), asked.parts.headers.clone(), &facts)
+            echo::answer(&asked.head.method, &asked.admitted.target, asked.head.fields.clone(), &facts)
         }
     }
 }
@@ -88,13 +87,6 @@ fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, permit: &Per
     Box::new(move || claims.as_ref().is_none_or(|claims| clock.now() < claims.expires && !verifier.has_revoked(claims)))
 }
 
-fn target(admitted: &Admitted) -> String {
-    match &admitted.query {
-        Some(query) => format!("{}?{query}", admitted.path),
-        None => admitted.path.clone(),
-    }
-}
-
 fn facts<'a>(
     house: &'a Snapshot,
     route: &Route,
@@ -103,17 +95,14 @@ fn facts<'a>(
     record: &Record,
 ) -> Facts<'a> {
     let admitted = asked.admitted;
-    let written = asked.parts.headers.get(HOST).cloned();
-    let authority = written
-        .or_else(|| HeaderValue::try_from(asked.parts.uri.authority()?.as_str()).ok())
-        .or_else(|| HeaderValue::try_from(admitted.host.as_str()).ok());
+    let written = asked.head.fields.text(&HOST).or(asked.head.authority.as_deref());
     Facts {
         permit: asked.permit,
         host: &admitted.host,
-        authority: authority.unwrap_or(HeaderValue::from_static("")),
+        authority: written.unwrap_or(&admitted.host).into(),
         client: admitted.client,
         secure: admitted.secure,
-        version: if asked.parts.version == Version::HTTP_2 { Version::HTTP_2 } else { Version::HTTP_11 },
+        version: if asked.head.version == Version::HTTP_2 { Version::HTTP_2 } else { Version::HTTP_11 },
         request_id,
         traced: record.trace_id.is_some(),
         forward_token: route.forward_token,
@@ -129,19 +118,19 @@ async fn ask_authority(
     endpoint: Endpoint,
     asked: Asked<'_>,
     record: &mut Record,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Reply, Refusal> {
     let body = collect(asked.body).await?;
     record.bytes_in = Some(Rc::new(Cell::new(body.len() as u64)));
     let request = Incoming {
-        method: asked.parts.method,
-        headers: asked.parts.headers,
-        path: asked.admitted.path.clone(),
-        query: asked.admitted.query.clone(),
+        headers: asked.head.fields.to_map(),
+        method: asked.head.method,
+        path: asked.admitted.path().to_owned(),
+        query: asked.admitted.query().map(str::to_owned),
         body,
         client: asked.admitted.client,
         request_id: Arc::clone(&record.request_id),
     };
-    Ok(authority.answer(endpoint, request).await.map(Body::full))
+    Ok(Reply::of(authority.answer(endpoint, request).await.map(Body::full)))
 }
 
 async fn collect(body: Body) -> Result<Bytes, Refusal> {

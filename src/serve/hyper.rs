@@ -7,8 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -20,7 +19,7 @@ use super::recorded::Recorded;
 use super::stream::Watched;
 use super::worker::Worker;
 use super::{pipeline, reply};
-use crate::ground::{Body, BodyFault};
+use crate::ground::{Body, BodyFault, RequestHead};
 use crate::listen::Peer;
 
 /// Larger than what admission allows, so that a head over the limit gets our own answer.
@@ -106,16 +105,17 @@ async fn answer(
         if body.is_end_stream() { Body::Empty } else { Body::boxed(Awaited { body, watch: Arc::clone(&watch) }) }
     });
     // Boxed: an idle connection holds no room for a request, and hyper moves less about.
-    let mut response = Box::pin(pipeline::handle(&worker, &peer, request)).await;
+    let (head, body) = RequestHead::of(request);
+    let mut reply = Box::pin(pipeline::handle(&worker, &peer, head, body)).await;
     if http1 && watch.is_draining() {
         // hyper says so only where it was told before the request came. An upgrade has said what it needs.
-        response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+        reply.close();
     }
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+    if reply.status == StatusCode::SWITCHING_PROTOCOLS {
         watch.becomes_tunnel();
     }
-    response.body_mut().then(busy);
-    Ok(response)
+    reply.body.then(busy);
+    Ok(reply.typed())
 }
 
 /// A request's body that marks when the client keeps us waiting for it.

@@ -3,9 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::request::Parts;
-use http::{Request, Response};
-
 use super::answer::{self, Asked};
 use super::decisions::Facts;
 use super::recorded::{OpenRecord, Recorded};
@@ -19,17 +16,16 @@ use crate::gate::cors;
 use crate::gate::policy::Wearer;
 use crate::gate::table::{Found, Params};
 use crate::gate::{Caller, Head, Policy, Refusal};
-use crate::ground::Body;
+use crate::ground::{Body, Reply, RequestHead};
 use crate::listen::Peer;
 use crate::observe::record::TokenUse;
 use crate::observe::trace::trace_id;
 
 /// Takes one request from door to door; always answers.
-pub async fn handle(worker: &Rc<Worker>, peer: &Peer, request: Request<Body>) -> Response<Recorded> {
+pub async fn handle(worker: &Rc<Worker>, peer: &Peer, head: Box<RequestHead>, body: Body) -> Reply<Recorded> {
     let house = worker.house();
-    let (parts, body) = request.into_parts();
-    let mut walk = Walk::begin(worker, &house, peer, &parts);
-    let answer = walk.through(peer, parts, body).await;
+    let mut walk = Walk::begin(worker, &house, peer, &head);
+    let answer = walk.through(peer, head, body).await;
     walk.end(answer)
 }
 
@@ -46,10 +42,10 @@ struct Walk<'h> {
 
 impl<'h> Walk<'h> {
     /// The order of the policies. Any line may end the walk with a refusal.
-    async fn through(&mut self, peer: &Peer, parts: Parts, body: Body) -> Result<Response<Body>, Refusal> {
-        let admitted = self.admit(peer, &parts)?;
-        let (route, params, preflight) = self.route(&admitted, &parts)?;
-        let head = admitted.head(&parts.method, &parts.headers);
+    async fn through(&mut self, peer: &Peer, mut asked: Box<RequestHead>, body: Body) -> Result<Reply, Refusal> {
+        let admitted = self.admit(peer, &mut asked)?;
+        let (route, params, preflight) = self.route(&admitted, &asked)?;
+        let head = admitted.head(&asked.method, &asked.fields);
         let policy = &route.policy;
         if let (true, Some(cors)) = (preflight, &policy.cors) {
             return cors.preflight(&head).map(reply::preflight);
@@ -69,33 +65,34 @@ impl<'h> Walk<'h> {
         let permit = policy.rule.decide(caller, &head, &params, observed)?;
         policy.body.check(&head)?;
         let engine = self.house.doors.get(peer.listener).map_or(Engine::Compat, |door| door.engine);
-        let asked = Asked { permit: &permit, admitted: &admitted, parts, body, now, engine };
+        let asked = Asked { permit: &permit, admitted: &admitted, head: asked, body, now, engine };
         answer::answer(self.worker, self.house, route, asked, &mut self.open.record).await
     }
 
-    fn begin(worker: &'h Rc<Worker>, house: &'h Arc<Snapshot>, peer: &Peer, parts: &Parts) -> Self {
-        let record = worker.open_record(peer, parts.method.clone(), parts.version);
+    fn begin(worker: &'h Rc<Worker>, house: &'h Arc<Snapshot>, peer: &Peer, head: &RequestHead) -> Self {
+        let record = worker.open_record(peer, head.method.clone(), head.version);
         let mut open = OpenRecord::new(record, Rc::clone(worker));
         open.record.route = Some(Arc::clone(&house.unmatched));
         open.remember = house.remembers;
         open.facts.generation = house.generation;
-        let wearer = Wearer { origin: parts.headers.get(http::header::ORIGIN).cloned(), secure: open.record.tls };
-        let http1 = parts.version < http::Version::HTTP_2;
+        let origin = head.fields.first(&http::header::ORIGIN).map(Into::into);
+        let wearer = Wearer { origin, secure: open.record.tls };
+        let http1 = head.version < http::Version::HTTP_2;
         Self { worker, house, open, policy: &house.bare, wearer, http1 }
     }
 
-    fn admit(&mut self, peer: &Peer, parts: &Parts) -> Result<Admitted, Refusal> {
+    fn admit(&mut self, peer: &Peer, head: &mut RequestHead) -> Result<Admitted, Refusal> {
         let door = self.house.doors.get(peer.listener).ok_or(Refusal::HostUnknown)?;
-        let admitted = door.admission.admit(parts, peer)?;
+        let admitted = door.admission.admit(head, peer)?;
         let record = &mut self.open.record;
         record.client = admitted.client;
         record.host.clone_from(&admitted.host);
-        record.path.clone_from(&admitted.path);
+        admitted.path().clone_into(&mut record.path);
         if let Some(id) = &admitted.request_id {
             record.request_id = Arc::clone(id);
         }
         self.wearer.secure = admitted.secure;
-        record.trace_id = trace_id(&parts.headers).map(Into::into);
+        record.trace_id = trace_id(&head.fields).map(Into::into);
         match peer.tls.as_ref().and_then(|tls| tls.server_name.as_deref()) {
             Some(shown) if shown != admitted.host && !door.same_certificate(shown, &admitted.host) => {
                 Err(Refusal::HostUnknown)
@@ -105,17 +102,17 @@ impl<'h> Walk<'h> {
     }
 
     /// The route, or why there is none. A preflight is for the route of the method it asks about.
-    fn route(&mut self, admitted: &Admitted, parts: &Parts) -> Result<(&'h Route, Params, bool), Refusal> {
-        let asked = cors::preflight_method(&parts.method, &parts.headers);
+    fn route(&mut self, admitted: &Admitted, head: &RequestHead) -> Result<(&'h Route, Params, bool), Refusal> {
+        let asked = cors::preflight_method(&head.method, &head.fields);
         if let Some(method) = asked
-            && let Found::Route { value, params } = self.house.table.find(&admitted.host, &admitted.path, &method)
+            && let Found::Route { value, params } = self.house.table.find(&admitted.host, admitted.path(), &method)
             && value.policy.cors.is_some()
         {
             self.enter(value);
             self.open.facts.preflight = true;
             return Ok((value, params, true));
         }
-        match self.house.table.find(&admitted.host, &admitted.path, &parts.method) {
+        match self.house.table.find(&admitted.host, admitted.path(), &head.method) {
             Found::Route { value, params } => {
                 self.enter(value);
                 Ok((value, params, false))
@@ -164,20 +161,19 @@ impl<'h> Walk<'h> {
     }
 
     /// Dresses the answer, whoever made it, and hands the record to its body.
-    fn end(mut self, answer: Result<Response<Body>, Refusal>) -> Response<Recorded> {
-        let mut response = answer.unwrap_or_else(|refusal| {
+    fn end(mut self, answer: Result<Reply, Refusal>) -> Reply<Recorded> {
+        let mut reply = answer.unwrap_or_else(|refusal| {
             self.open.record.refusal = Some(refusal.reason());
             self.open.record.detail = refusal.detail();
-            let response = reply::refuse(&refusal, &self.open.record.request_id, &self.house.realm, self.http1);
+            let reply = reply::refuse(&refusal, &self.open.record.request_id, &self.house.realm, self.http1);
             self.open.facts.refusal = Some(refusal);
-            response
+            reply
         });
         self.open.record.observed = self.open.facts.observed.as_ref().map(Refusal::reason);
-        let headers = response.headers_mut();
-        self.policy.dress(&self.wearer, &self.open.facts.standings, headers);
-        headers.insert(reply::X_REQUEST_ID, reply::request_id(&self.open.record.request_id));
-        self.open.record.status = response.status().as_u16();
+        self.policy.dress(&self.wearer, &self.open.facts.standings, &mut reply.fields);
+        reply.fields.insert(&reply::X_REQUEST_ID, self.open.record.request_id.as_bytes());
+        self.open.record.status = reply.status.as_u16();
         let open = self.open;
-        response.map(|body| Recorded::new(body, open))
+        reply.map(|body| Recorded::new(body, open))
     }
 }

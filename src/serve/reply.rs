@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
+use http::StatusCode;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use super::decisions::Facts;
 use super::worker::Worker;
 use crate::gate::Refusal;
-use crate::ground::Body;
+use crate::ground::{Body, Fields, Reply};
 use crate::listen::Peer;
 use crate::observe::Reason;
 
@@ -33,7 +33,7 @@ struct Problem<'a> {
 }
 
 /// What the caller is told. Nothing of the request is repeated but its own identifier.
-pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> Response<Body> {
+pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> Reply {
     let reason = refusal.reason();
     let limit = match refusal {
         Refusal::RateLimited { limit, .. } => Some(&**limit),
@@ -59,37 +59,29 @@ pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> 
         | Refusal::StoreUnavailable
         | Refusal::Internal(_) => None,
     };
-    let mut response = problem(reason, refusal.public_detail(), limit, request_id);
-    let headers = response.headers_mut();
+    let mut reply = problem(reason, refusal.public_detail(), limit, request_id);
+    let fields = &mut reply.fields;
     if let Some(challenge) = refusal.challenge(realm) {
-        headers.insert(WWW_AUTHENTICATE, challenge);
+        fields.insert(&WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = refusal.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        fields.insert(&RETRY_AFTER, seconds.to_string());
     }
     if let Refusal::MethodNotAllowed { allow } = refusal {
-        headers.insert(ALLOW, allow.clone());
+        fields.insert(&ALLOW, allow);
     }
     if http1 && refusal.closes() {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        fields.insert(&CONNECTION, "close");
     }
-    response
+    reply
 }
 
 /// The answer to a preflight that is allowed.
-pub fn preflight(headers: HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    *response.headers_mut() = headers;
-    response
+pub fn preflight(fields: Fields) -> Reply {
+    Reply { status: StatusCode::NO_CONTENT, fields, body: Body::Empty }
 }
 
-/// `X-Request-Id`.
-pub fn request_id(id: &str) -> HeaderValue {
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static(""))
-}
-
-fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_id: &str) -> Response<Body> {
+fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_id: &str) -> Reply {
     let problem = Problem {
         r#type: format!("urn:portcullis:refusal:{}", reason.code()),
         title: reason.title(),
@@ -99,11 +91,11 @@ fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_
         limit,
         request_id,
     };
-    let mut response = Response::new(Body::full(serde_json::to_vec(&problem).unwrap_or_default()));
-    *response.status_mut() = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = Reply::new(status, Body::full(serde_json::to_vec(&problem).unwrap_or_default()));
+    reply.fields.append(&CONTENT_TYPE, "application/problem+json");
+    reply.fields.append(&CACHE_CONTROL, "no-store");
+    reply
 }
 
 /// A request that hyper could not read and has answered by itself: counted and logged like any other refusal.

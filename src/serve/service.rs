@@ -11,7 +11,7 @@ use http::{Request, Response};
 use super::pipeline;
 use super::recorded::Recorded;
 use super::worker::Worker;
-use crate::ground::Body;
+use crate::ground::{Body, RequestHead};
 use crate::listen::Peer;
 
 /// Answers the requests of one peer on one worker's thread.
@@ -38,6 +38,7 @@ impl tower::Service<Request<Body>> for Gateway {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (worker, peer) = (Rc::clone(&self.worker), Rc::clone(&self.peer));
-        Box::pin(async move { Ok(pipeline::handle(&worker, &peer, request).await) })
+        let (head, body) = RequestHead::of(request);
+        Box::pin(async move { Ok(pipeline::handle(&worker, &peer, head, body).await.typed()) })
     }
 }

@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 
 use crate::config::Plan;
 use crate::config::plan::test::Call;
-use crate::ground::Body;
+use crate::ground::{Body, RequestHead};
 use crate::listen::Peer;
 use crate::listen::peer::Tls;
 use crate::serve::decisions::{Account, Wanted};
@@ -36,12 +36,11 @@ pub async fn make(worker: &Rc<Worker>, plan: &Plan, call: &Call, token: Option<&
         listener: 0,
         tls: secure.then(|| Arc::new(tls)),
     };
-    let request = request(call, &host, token)?;
-    let answer = pipeline::handle(worker, &peer, request).await;
-    let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let (head, body) = RequestHead::of(request(call, &host, token)?);
+    let answer = pipeline::handle(worker, &peer, head, body).await;
+    let body = answer.body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let upstream = serde_json::from_slice(&body).ok().filter(|body: &serde_json::Value| body.get("target").is_some());
-    Ok(Made { status: parts.status, headers: parts.headers, upstream })
+    Ok(Made { status: answer.status, headers: answer.fields.to_map(), upstream })
 }
 
 impl Made {

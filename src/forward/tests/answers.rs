@@ -61,7 +61,7 @@ fn an_answer_ends_where_its_framing_says() {
     ] {
         answered(method, raw, kept > 0, async |house, sent| {
             let answer = sent.unwrap();
-            assert_eq!(answer.response.status(), status, "{raw}");
+            assert_eq!(answer.reply.status, status, "{raw}");
             assert_eq!(read(answer).await, body, "{raw}");
             assert_eq!((house.pools.count(), house.in_flight()), (kept, vec![0]), "{raw}");
         });
@@ -136,7 +136,7 @@ fn what_belongs_to_the_connection_behind_us_stays_there() {
                upgrade: h2c\r\ntransfer-encoding: chunked\r\nset-cookie: a=1\r\nset-cookie: b=2\r\nx-own: 1\r\n\
                www-authenticate: Bearer\r\n\r\n0\r\n\r\n";
     answered(Method::GET, raw, true, async |_, sent| {
-        let headers = sent.unwrap().response.headers().clone();
+        let headers = sent.unwrap().reply.typed().headers().clone();
         let mut left: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         left.sort_unstable();
         let expected = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("www-authenticate", "Bearer"), ("x-own", "1")];
@@ -170,7 +170,7 @@ fn an_answer_whose_length_has_two_readings_is_invalid() {
 fn trailers_of_an_answer_are_dropped_and_its_connection_is_kept() {
     let raw = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
     answered(Method::GET, raw, true, async |house, sent| {
-        let collected = sent.unwrap().response.into_body().collect().await.unwrap();
+        let collected = sent.unwrap().reply.typed().into_body().collect().await.unwrap();
         assert!(collected.trailers().is_none());
         assert_eq!(collected.to_bytes(), "ok");
         assert_eq!(house.pools.count(), 1);
@@ -186,7 +186,7 @@ fn an_answer_that_breaks_off_ends_with_a_fault_and_not_as_if_it_were_whole() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nnot a length\r\n",
     ] {
         answered(Method::GET, raw, false, async |house, sent| {
-            let mut response = sent.unwrap().response;
+            let mut response = sent.unwrap().reply.typed();
             assert_eq!(piece(&mut response).await.unwrap().unwrap(), "ok", "{raw}");
             let fault = piece(&mut response).await;
             assert!(matches!(fault, Some(Err(BodyFault::Broken(_) | BodyFault::BrokeOff(_)))), "{fault:?} for {raw}");

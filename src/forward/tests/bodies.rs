@@ -175,7 +175,7 @@ fn pieces_stream_through_both_ways_without_waiting_for_the_next() {
             wire
         };
         let (sent, mut wire) = join!(house.send(request(Method::POST, "/", body)), play);
-        let mut response = sent.unwrap().response;
+        let mut response = sent.unwrap().reply.typed();
         for text in ["one", "two", "three"] {
             wire.say(format!("{:x}\r\n{text}\r\n", text.len())).await;
             assert_eq!(piece(&mut response).await.unwrap().unwrap(), text);
@@ -204,7 +204,7 @@ fn eight_megabytes_pass_both_ways_unchanged() {
         let ask = async {
             let answer = house.send(request(Method::POST, "/", Body::full(bytes.clone()))).await.unwrap();
             assert_eq!(answer.bytes_in.get(), SIZE as u64);
-            http_body_util::BodyExt::collect(answer.response.into_body()).await.unwrap().to_bytes()
+            http_body_util::BodyExt::collect(answer.reply.body).await.unwrap().to_bytes()
         };
         let (received, mut wire) = join!(ask, play);
         assert!(received == bytes, "the bytes came back changed");
@@ -306,7 +306,7 @@ fn an_answer_before_the_end_of_a_large_request_reaches_the_client_though_the_ser
         };
         let (sent, _wire) = join!(house.send(request(Method::POST, "/", body)), play);
         let answer = sent.unwrap();
-        assert_eq!(answer.response.status(), 413);
+        assert_eq!(answer.reply.status, 413);
         assert_eq!(read(answer).await, "no");
         assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]));
     });

@@ -229,8 +229,9 @@ fn an_answer_nobody_reads_on_closes_its_connection() {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
         let begun = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun";
-        let (mut answer, wire) = house.first(&peer, get("/"), begun).await;
-        assert_eq!(piece(&mut answer.response).await.unwrap().unwrap(), "begun");
+        let (answer, wire) = house.first(&peer, get("/"), begun).await;
+        let mut answer = answer.reply.typed();
+        assert_eq!(piece(&mut answer).await.unwrap().unwrap(), "begun");
         assert_eq!(house.in_flight(), [1]);
         drop(answer);
         assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]));

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +25,7 @@ use crate::forward::upgrade::Lease;
 use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Timeouts, Upstream, UpstreamSettings};
 use crate::forward::{Answer, Engine, Outgoing, send};
 use crate::gate::{Caller, Permit, Refusal};
-use crate::ground::{Body, BodyFault, Clock, ManualClock, Time, Wheel};
+use crate::ground::{Body, BodyFault, Clock, ManualClock, RequestHead, Time, Wheel};
 
 pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// An answer that is known to be over when its body has been read.
@@ -121,12 +121,12 @@ impl House {
         let request_id = Arc::from("id-1");
         let facts = self.facts(&permit, &request_id, false);
         let target = request.uri().to_string();
-        let (parts, body) = request.into_parts();
+        let (head, body) = RequestHead::of(request);
         let (max_body, timeouts) = (self.max_body, self.timeouts);
         let lease = Rc::clone(&self.lease);
         let websocket = self.websocket.then(|| Box::new(move || lease.get()) as Lease);
         let engine = ENGINE.get();
-        let outgoing = Outgoing { facts, target, parts, body, max_body, timeouts, websocket, engine };
+        let outgoing = Outgoing { facts, target: &target, head, body, max_body, timeouts, websocket, engine };
         send(&self.upstream, &self.pools, outgoing).await
     }
 
@@ -140,7 +140,7 @@ impl House {
         Facts {
             permit,
             host: "api.test",
-            authority: HeaderValue::from_static("api.test:8443"),
+            authority: "api.test:8443".into(),
             client: Ipv4Addr::new(192, 0, 2, 1).into(),
             secure: true,
             version: Version::HTTP_11,
@@ -331,7 +331,7 @@ pub fn get(target: &str) -> Request<Body> {
 
 /// The whole of an answer's body, which has to end well and without trailers.
 pub async fn read(answer: Answer) -> String {
-    let collected = answer.response.into_body().collect().await.unwrap();
+    let collected = answer.reply.body.collect().await.unwrap();
     assert!(collected.trailers().is_none());
     String::from_utf8(collected.to_bytes().to_vec()).unwrap()
 }

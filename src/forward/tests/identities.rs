@@ -13,7 +13,7 @@ use crate::forward::identity::IdentitySigner;
 use crate::forward::upstream::IdentityMode;
 use crate::gate::caller::tests::{claims, known};
 use crate::gate::{Caller, Identity, Refusal};
-use crate::ground::Time;
+use crate::ground::{Fields, Time};
 
 struct Signer(bool);
 
@@ -95,8 +95,9 @@ fn echo_shows_what_an_upstream_would_get_and_no_credential() {
             headers.append(name, HeaderValue::from_static(value));
         }
         let house = House { caller: alice(), ..House::before(&[]) };
-        let answer =
-            house.told(true, |facts| echo::answer(&http::Method::GET, "/a?b=c", headers.clone(), facts).unwrap());
+        let answer = house
+            .told(true, |facts| echo::answer(&http::Method::GET, "/a?b=c", Fields::from(&headers), facts).unwrap());
+        let answer = answer.typed();
         assert_eq!(answer.headers()["content-type"], "application/json");
         let text = answer.into_body().collect().await.unwrap().to_bytes();
         let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
@@ -117,7 +118,7 @@ fn a_fixed_answer_is_what_the_file_says() {
         let line = (HeaderName::from_static("x-own"), HeaderValue::from_static("1"));
         let fixed = FixedAnswer::new(StatusCode::OK, vec![line], "hello".into()).unwrap();
         for _ in 0..2 {
-            let response = fixed.response();
+            let response = fixed.reply().typed();
             assert_eq!((response.status(), &response.headers()["x-own"]), (StatusCode::OK, &"1".parse().unwrap()));
             assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
         }

@@ -32,7 +32,7 @@ fn door(peer: &Peer) -> (Rc<House>, DuplexStream) {
         async move {
             let refused = |status: u16| Response::builder().status(status).body(Body::Empty).unwrap();
             let sent = house.send(request.map(Body::Incoming)).await;
-            let answer = sent.map_or_else(|refusal| refused(refusal.reason().status()), |answer| answer.response);
+            let answer = sent.map_or_else(|refusal| refused(refusal.reason().status()), |answer| answer.reply.typed());
             Ok::<_, Infallible>(answer)
         }
     });

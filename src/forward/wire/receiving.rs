@@ -3,11 +3,16 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::says;
 use crate::ground::chunked::{Chunked, Next};
+use crate::ground::fields::Place;
+use crate::ground::{Fields, Reply};
+
+/// What the gateway says on top of an answer's head, roughly.
+const ROOM: usize = 512;
 
 /// Where an answer's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +28,7 @@ pub(in crate::forward) enum Receiving {
 
 /// The head of an answer, and what it says of the rest.
 pub(super) struct Answer {
-    pub response: Response<()>,
+    pub reply: Reply<()>,
     pub body: Receiving,
     pub keep_alive: bool,
 }
@@ -36,36 +41,36 @@ pub(super) enum Taken {
 
 /// Takes the head of a final answer off `read`; `None`: there is more to come. Interim answers are passed over, but for 101.
 pub(super) fn head(read: &mut BytesMut, to_head: bool) -> Result<Option<Answer>, &'static str> {
-    while let Some(response) = one(read)? {
-        let status = response.status();
+    while let Some((reply, http11)) = one(read)? {
+        let status = reply.status;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             continue;
         }
-        let headers = response.headers();
-        if response.version() == Version::HTTP_10 && headers.contains_key(TRANSFER_ENCODING) {
+        let fields = &reply.fields;
+        if !http11 && fields.contains(&TRANSFER_ENCODING) {
             return Err("a transfer coding in HTTP/1.0");
         }
-        let body = body(status, headers, to_head);
-        let keep_alive = response.version() == Version::HTTP_11
+        let body = body(status, fields, to_head);
+        let keep_alive = http11
             && body != Receiving::UntilClose
             && status != StatusCode::SWITCHING_PROTOCOLS
-            && !says(headers, b"close");
-        return Ok(Some(Answer { body, keep_alive, response }));
+            && !says(fields, b"close");
+        return Ok(Some(Answer { body, keep_alive, reply }));
     }
     Ok(None)
 }
 
 /// Where a body ends (RFC 9112 section 6.3). Heads that leave a choice are refused later, whoever read them.
-fn body(status: StatusCode, headers: &HeaderMap, to_head: bool) -> Receiving {
+fn body(status: StatusCode, fields: &Fields, to_head: bool) -> Receiving {
     if to_head || status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return Receiving::Ended;
     }
-    if headers.contains_key(TRANSFER_ENCODING) {
+    if fields.contains(&TRANSFER_ENCODING) {
         return Receiving::Chunked(Chunked::Size);
     }
-    match headers.get(CONTENT_LENGTH) {
+    match fields.first(&CONTENT_LENGTH) {
         None => Receiving::UntilClose,
-        Some(length) => match length.to_str().ok().and_then(|length| length.parse().ok()) {
+        Some(length) => match std::str::from_utf8(length).ok().and_then(|length| length.parse().ok()) {
             Some(0) => Receiving::Ended,
             Some(length) => Receiving::Length(length),
             None => Receiving::UntilClose,
@@ -73,7 +78,8 @@ fn body(status: StatusCode, headers: &HeaderMap, to_head: bool) -> Receiving {
     }
 }
 
-fn one(read: &mut BytesMut) -> Result<Option<Response<()>>, &'static str> {
+/// The next head, and whether it is one of HTTP/1.1.
+fn one(read: &mut BytesMut) -> Result<Option<(Reply<()>, bool)>, &'static str> {
     let mut lines = [const { MaybeUninit::uninit() }; 100];
     let mut head = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -82,27 +88,17 @@ fn one(read: &mut BytesMut) -> Result<Option<Response<()>>, &'static str> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(fault) => return Err(what(fault)),
     };
-    // Where each value stands, so that it can be kept without a copy.
-    let start = read.as_ptr() as usize;
-    let mut headers = HeaderMap::with_capacity(head.headers.len().saturating_add(8));
-    let mut places = [(0_usize, 0_usize); 100];
-    let mut names = Vec::with_capacity(head.headers.len());
-    for (line, place) in head.headers.iter().zip(&mut places) {
-        names.push(HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| "a header's name is none")?);
-        *place = ((line.value.as_ptr() as usize).wrapping_sub(start), line.value.len());
-    }
     let status = StatusCode::from_u16(head.code.unwrap_or_default()).map_err(|_| "its status is none")?;
-    let version = if head.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let bytes = read.split_to(end).freeze();
-    for (name, (at, length)) in names.into_iter().zip(places) {
-        let value = if length == 0 { Bytes::new() } else { bytes.slice(at..at.saturating_add(length)) };
-        headers.append(name, HeaderValue::from_maybe_shared(value).map_err(|_| "a header's value is none")?);
-    }
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.version_mut() = version;
-    *response.headers_mut() = headers;
-    Ok(Some(response))
+    let http11 = head.version == Some(1);
+    let start = read.as_ptr().addr();
+    let place = |part: &[u8]| (part.as_ptr().addr().wrapping_sub(start), part.len());
+    let places = head.headers.iter().map(|line| Place { name: place(line.name.as_bytes()), value: place(line.value) });
+    // With room for what is said on top of it.
+    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM));
+    text.extend_from_slice(read.get(..end).unwrap_or_default());
+    let fields = Fields::of_text(text, places).ok_or("a header is none")?;
+    read.advance(end);
+    Ok(Some((Reply { status, fields, body: () }, http11)))
 }
 
 fn what(fault: httparse::Error) -> &'static str {

@@ -5,14 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::Body as _;
 use tokio::io::AsyncWrite;
 
 use crate::dial::connect::Stream;
-use crate::forward::rewrite::Said;
+use crate::forward::attempt::Departing;
 use crate::ground::Body;
 
 /// As much waits to be written before more is taken of a body.
@@ -49,30 +48,26 @@ pub(super) enum Fault {
 }
 
 impl Sending {
-    /// Writes the head, with what the gateway says last. The body's framing is what the head says; where it says nothing, its
-    /// length is known.
-    pub(super) fn begin(&mut self, parts: &Parts, said: &Said, body: Body) {
+    /// Writes the head. The body's framing is what the head says; where it says nothing, its length is known.
+    pub(super) fn begin(&mut self, told: &Departing<'_>, body: Body) {
         self.out.clear();
         (self.begun, self.failed) = (false, None);
-        let headers = &parts.headers;
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length = told.fields.text(&CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         let known = body.size_hint().exact();
-        self.framing = match (headers.contains_key(TRANSFER_ENCODING), length) {
+        self.framing = match (told.fields.contains(&TRANSFER_ENCODING), length) {
             (true, _) => Framing::Chunked,
             (false, Some(length)) => Framing::Length(length),
             (false, None) => known.filter(|known| *known > 0).map_or(Framing::None, Framing::Length),
         };
         let out = &mut self.out;
         out.reserve(1024);
-        out.put_slice(parts.method.as_str().as_bytes());
-        out.put_u8(b' ');
-        out.put_slice(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
-        out.put_slice(b" HTTP/1.1\r\n");
-        put_line(out, &HOST, said.host());
-        headers.iter().for_each(|(name, value)| put_line(out, name, value));
-        said.lines().iter().for_each(|(name, value)| put_line(out, name, value));
+        for part in [told.method.as_str().as_bytes(), b" ", told.target.as_bytes(), b" HTTP/1.1\r\nhost: ", told.host] {
+            out.put_slice(part);
+        }
+        out.put_slice(b"\r\n");
+        told.fields.write_to(out);
         // A body of no bytes is told as well where one is to be expected (RFC 9110 section 8.6).
-        let expected = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+        let expected = [Method::POST, Method::PUT, Method::PATCH].contains(told.method);
         match (self.framing, length) {
             (Framing::Length(known), None) => {
                 out.put_slice(b"content-length: ");
@@ -187,11 +182,4 @@ impl Sending {
         // Over TLS, bytes that were taken may still wait here.
         Pin::new(stream).poll_flush(cx)
     }
-}
-
-fn put_line(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
-    out.put_slice(name.as_str().as_bytes());
-    out.put_slice(b": ");
-    out.put_slice(value.as_bytes());
-    out.put_slice(b"\r\n");
 }

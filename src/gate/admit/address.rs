@@ -3,20 +3,25 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::header::HeaderMap;
+use http::HeaderName;
 
 use super::malformed;
 use crate::gate::Refusal;
+use crate::ground::{Fields, fields};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Hops that are looked at; a longer list is refused.
 const MOST_HOPS: usize = 50;
 
 /// The rightmost address of `X-Forwarded-For` that is no trusted proxy: what stands left of it, anyone may have written.
 /// When all are trusted, the leftmost.
-pub fn client(headers: &HeaderMap, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Result<IpAddr, Refusal> {
+pub fn client(headers: &Fields, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Result<IpAddr, Refusal> {
     let mut hops = Vec::new();
-    for line in headers.get_all("x-forwarded-for") {
-        let line = line.to_str().map_err(|_| malformed("X-Forwarded-For is not a list of addresses"))?;
+    for line in headers.all(&X_FORWARDED_FOR) {
+        let line = fields::visible(line).ok_or_else(|| malformed("X-Forwarded-For is not a list of addresses"))?;
         hops.extend(line.split(',').map(str::trim).filter(|hop| !hop.is_empty()));
         if hops.len() > MOST_HOPS {
             return Err(malformed("X-Forwarded-For lists more than 50 hops"));
@@ -40,16 +45,16 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// Whether the client reached the proxy by TLS.
-pub fn forwarded_https(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all("x-forwarded-proto").iter();
+pub fn forwarded_https(headers: &Fields) -> bool {
+    let mut values = headers.all(&X_FORWARDED_PROTO);
     let first = values.next();
-    values.next().is_none() && first.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
+    values.next().is_none() && first.is_some_and(|value| value.eq_ignore_ascii_case(b"https"))
 }
 
 /// A request id that is short and plain; any other is replaced by ours.
-pub fn request_id(headers: &HeaderMap) -> Option<Arc<str>> {
-    let mut values = headers.get_all("x-request-id").iter();
-    let value = values.next()?.to_str().ok()?;
+pub fn request_id(headers: &Fields) -> Option<Arc<str>> {
+    let mut values = headers.all(&X_REQUEST_ID);
+    let value = fields::visible(values.next()?)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     let good = values.next().is_none() && (1..=128).contains(&value.len()) && value.bytes().all(plain);
     good.then(|| value.into())

@@ -1,26 +1,26 @@
 //! The one reading of the host a request is for.
 
 use http::header::HOST;
-use http::request::Parts;
 use http::{Method, Version};
 
 use super::malformed;
 use crate::gate::Refusal;
+use crate::ground::RequestHead;
 
 /// Lower case, without port and without one trailing dot. The target's authority and `Host` must agree where both are
 /// there (RFC 9112 section 3.2.2 lets the target win; refusing is safer, because servers behind us differ).
-pub fn canonical(parts: &Parts) -> Result<String, Refusal> {
-    let named = match parts.headers.get(HOST) {
-        Some(value) => Some(read(value.as_bytes()).ok_or_else(|| malformed("Host is not one host"))?),
+pub fn canonical(head: &RequestHead) -> Result<String, Refusal> {
+    let named = match head.fields.first(&HOST) {
+        Some(value) => Some(read(value).ok_or_else(|| malformed("Host is not one host"))?),
         None => None,
     };
-    let authority = match parts.uri.authority() {
+    let authority = match &head.authority {
         Some(authority) => {
-            Some(read(authority.as_str().as_bytes()).ok_or_else(|| malformed("the target's host is not one host"))?)
+            Some(read(authority.as_bytes()).ok_or_else(|| malformed("the target's host is not one host"))?)
         }
         None => None,
     };
-    if parts.version == Version::HTTP_11 && named.is_none() && parts.method != Method::CONNECT {
+    if head.version == Version::HTTP_11 && named.is_none() && head.method != Method::CONNECT {
         return Err(malformed("Host is missing"));
     }
     match (authority, named) {

@@ -7,16 +7,16 @@ pub mod address;
 pub mod host;
 pub mod path;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
+use http::header::{self, HeaderName};
 use http::{Method, Version};
 use ipnet::IpNet;
 
-use super::head::Headers;
 use super::{Head, Refusal};
+use crate::ground::{Fields, RequestHead};
 use crate::listen::Peer;
 
 /// Bounds of a head; larger ones are refused (RFC 9110 section 17.5 asks for limits, attackers for more).
@@ -37,8 +37,10 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Admitted {
     pub host: String,
-    pub path: String,
-    pub query: Option<String>,
+    /// Canonical path, and the query behind a `?` where there is one: what goes on.
+    pub target: String,
+    /// How much of the target is the path.
+    path: usize,
     pub client: IpAddr,
     pub secure: bool,
     /// Set by a trusted proxy; ours is made when this is `None`.
@@ -46,19 +48,19 @@ pub struct Admitted {
 }
 
 impl Admission {
-    /// Judges and normalises the head of `parts`. Everything later uses the result, never `parts.uri` or `Host`.
-    pub fn admit(&self, parts: &Parts, peer: &Peer) -> Result<Admitted, Refusal> {
-        let lines = Lines::count(&parts.headers);
-        size(parts, &lines)?;
-        framing(parts, &lines)?;
-        expectation(&parts.headers, &lines)?;
-        let host = host::canonical(parts)?;
-        let (path, query) = target(parts)?;
+    /// Judges and normalises a head. Everything later uses the result, never the target, which is taken, or `Host`.
+    pub fn admit(&self, head: &mut RequestHead, peer: &Peer) -> Result<Admitted, Refusal> {
+        let lines = Lines::count(&head.fields);
+        size(head, &lines)?;
+        framing(head, &lines)?;
+        expectation(&head.fields, &lines)?;
+        let host = host::canonical(head)?;
+        let (target, path) = target(head)?;
         let trusted = self.trusts(peer.ip());
-        let client = if trusted { self.client(&parts.headers, peer.ip())? } else { peer.ip() };
-        let secure = peer.tls.is_some() || (trusted && address::forwarded_https(&parts.headers));
-        let request_id = if trusted { address::request_id(&parts.headers) } else { None };
-        Ok(Admitted { host, path, query, client, secure, request_id })
+        let client = if trusted { self.client(&head.fields, peer.ip())? } else { peer.ip() };
+        let secure = peer.tls.is_some() || (trusted && address::forwarded_https(&head.fields));
+        let request_id = if trusted { address::request_id(&head.fields) } else { None };
+        Ok(Admitted { host, target, path, client, secure, request_id })
     }
 
     /// Whether this is a proxy that speaks for others.
@@ -66,21 +68,31 @@ impl Admission {
         self.trusted.iter().any(|net| net.contains(&address))
     }
 
-    fn client(&self, headers: &HeaderMap, peer: IpAddr) -> Result<IpAddr, Refusal> {
+    fn client(&self, headers: &Fields, peer: IpAddr) -> Result<IpAddr, Refusal> {
         address::client(headers, peer, |address| self.trusts(address))
     }
 }
 
 impl Admitted {
-    pub fn head<'a>(&'a self, method: &'a Method, headers: &'a HeaderMap) -> Head<'a> {
+    /// Canonical.
+    pub fn path(&self) -> &str {
+        self.target.get(..self.path).unwrap_or_default()
+    }
+
+    /// Without the `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.target.get(self.path.saturating_add(1)..)
+    }
+
+    pub fn head<'a>(&'a self, method: &'a Method, headers: &'a Fields) -> Head<'a> {
         Head {
             method,
             host: &self.host,
-            path: &self.path,
-            query: self.query.as_deref(),
+            path: self.path(),
+            query: self.query(),
             client: self.client,
             secure: self.secure,
-            headers: Headers::Typed(headers),
+            headers,
         }
     }
 }
@@ -103,19 +115,18 @@ struct Lines {
 }
 
 impl Lines {
-    fn count(headers: &HeaderMap) -> Self {
+    fn count(fields: &Fields) -> Self {
         let mut lines = Self::default();
         let (mut content_type, mut origin, mut host) = (0_u8, 0_u8, 0_u8);
-        for (name, value) in headers {
-            let name = name.as_str();
+        for (name, value) in fields.iter() {
             lines.bytes += name.len() + value.len() + 4;
             let line = match name {
-                "content-length" => &mut lines.content_length,
-                "transfer-encoding" => &mut lines.transfer_encoding,
-                "expect" => &mut lines.expect,
-                "content-type" => &mut content_type,
-                "origin" => &mut origin,
-                "host" => &mut host,
+                b"content-length" => &mut lines.content_length,
+                b"transfer-encoding" => &mut lines.transfer_encoding,
+                b"expect" => &mut lines.expect,
+                b"content-type" => &mut content_type,
+                b"origin" => &mut origin,
+                b"host" => &mut host,
                 _ => continue,
             };
             *line = line.saturating_add(1);
@@ -125,81 +136,86 @@ impl Lines {
     }
 }
 
-fn size(parts: &Parts, lines: &Lines) -> Result<(), Refusal> {
-    if parts.method.as_str().len() > MOST_METHOD {
+fn size(head: &RequestHead, lines: &Lines) -> Result<(), Refusal> {
+    if head.method.as_str().len() > MOST_METHOD {
         return Err(malformed("the method is too long"));
     }
     // `get` is not `GET`, but there are servers that take it for that.
-    if parts.method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
+    if head.method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Err(malformed("the method is not in capital letters"));
     }
-    let target = parts.uri.path().len() + parts.uri.query().map_or(0, str::len);
-    if target > MOST_TARGET {
+    if head.target.len() > MOST_TARGET {
         return Err(Refusal::HeadTooLarge("the request target is longer than 8 KiB"));
     }
-    if parts.headers.len() > MOST_FIELDS {
+    if head.fields.len() > MOST_FIELDS {
         return Err(Refusal::HeadTooLarge("there are more than 96 header fields"));
     }
-    if target + lines.bytes > MOST_HEAD {
+    if head.target.len() + lines.bytes > MOST_HEAD {
         return Err(Refusal::HeadTooLarge("the head is larger than 32 KiB"));
     }
     Ok(())
 }
 
 /// Where the body ends must have one answer (RFC 9112 section 6).
-fn framing(parts: &Parts, lines: &Lines) -> Result<(), Refusal> {
+fn framing(head: &RequestHead, lines: &Lines) -> Result<(), Refusal> {
     if lines.repeated {
         return Err(malformed("a header that may stand once stands there twice"));
     }
     if lines.content_length > 1 {
         return Err(malformed("there is more than one Content-Length"));
     }
-    if let Some(length) = present(&parts.headers, lines.content_length, &header::CONTENT_LENGTH) {
-        let digits = length.as_bytes();
+    if let Some(digits) = present(&head.fields, lines.content_length, &header::CONTENT_LENGTH) {
         let plain = !digits.is_empty() && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit);
         if !plain || (digits.len() > 1 && digits.starts_with(b"0")) {
             return Err(malformed("Content-Length is not a plain number"));
         }
     }
-    if let Some(coding) = present(&parts.headers, lines.transfer_encoding, &header::TRANSFER_ENCODING) {
+    if let Some(coding) = present(&head.fields, lines.transfer_encoding, &header::TRANSFER_ENCODING) {
         if lines.content_length > 0 {
             return Err(malformed("Content-Length and Transfer-Encoding are both there"));
         }
-        if lines.transfer_encoding > 1 || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        if lines.transfer_encoding > 1 || !coding.eq_ignore_ascii_case(b"chunked") {
             return Err(malformed("Transfer-Encoding is not a single `chunked`"));
         }
-        if parts.version != Version::HTTP_11 {
+        if head.version != Version::HTTP_11 {
             return Err(malformed("Transfer-Encoding belongs to HTTP/1.1 alone"));
         }
     }
     Ok(())
 }
 
-fn present<'h>(headers: &'h HeaderMap, lines: u8, name: &HeaderName) -> Option<&'h HeaderValue> {
-    if lines == 0 { None } else { headers.get(name) }
+fn present<'h>(fields: &'h Fields, lines: u8, name: &HeaderName) -> Option<&'h [u8]> {
+    if lines == 0 { None } else { fields.first(name) }
 }
 
 /// `100-continue` is the only expectation there is (RFC 9110 section 10.1.1).
-fn expectation(headers: &HeaderMap, lines: &Lines) -> Result<(), Refusal> {
-    let is_continue = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if lines.expect == 0 || headers.get_all(header::EXPECT).iter().all(is_continue) {
+fn expectation(fields: &Fields, lines: &Lines) -> Result<(), Refusal> {
+    let is_continue = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+    if lines.expect == 0 || fields.all(&header::EXPECT).all(is_continue) {
         Ok(())
     } else {
         Err(Refusal::ExpectationFailed)
     }
 }
 
-fn target(parts: &Parts) -> Result<(String, Option<String>), Refusal> {
-    if parts.method == Method::CONNECT {
+/// The canonical target, and how much of it is the path.
+fn target(head: &mut RequestHead) -> Result<(String, usize), Refusal> {
+    if head.method == Method::CONNECT {
         // Its target is a host and no path; no route can name it, so it ends as 405 or 404 without being looked at.
-        return Ok(("/".to_owned(), None));
+        return Ok(("/".to_owned(), 1));
     }
-    let path = path::canonical(parts.uri.path()).map_err(malformed)?;
-    let query = parts.uri.query();
+    let path = path::canonical(head.path()).map_err(malformed)?;
+    let query = head.query();
     if query.is_some_and(|query| query.bytes().any(|byte| !matches!(byte, b'!'..=b'~') || byte == b'#')) {
         return Err(malformed("the query holds characters that must be percent-encoded"));
     }
-    Ok((path.into_owned(), query.map(str::to_owned)))
+    let length = path.len();
+    match (path, query) {
+        (Cow::Borrowed(_), _) => {}
+        (Cow::Owned(path), None) => return Ok((path, length)),
+        (Cow::Owned(path), Some(query)) => return Ok((format!("{path}?{query}"), length)),
+    }
+    Ok((std::mem::take(&mut head.target), length))
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ fn peer() -> Peer {
     Peer { address: "192.0.2.1:4444".parse().unwrap(), local, listener: 0, tls: None }
 }
 
-fn parts(method: &str, target: &str, headers: &[(&str, &str)]) -> Parts {
+fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> Box<RequestHead> {
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {
         request = request.header(*name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    request.body(()).unwrap().into_parts().0
+    RequestHead::of(request.body(()).unwrap()).0
 }
 
 /// The canonical path of `raw`, or nothing when it is refused.
@@ -93,7 +93,7 @@ proptest! {
 
 fn check_host(target: &str, hosts: &[&str], expected: Option<&str>) {
     let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
-    let admitted = Admission::default().admit(&parts("GET", target, &headers), &peer());
+    let admitted = Admission::default().admit(&mut head("GET", target, &headers), &peer());
     assert_eq!(admitted.ok().map(|admitted| admitted.host).as_deref(), expected, "{target} {hosts:?}");
 }
 
@@ -130,7 +130,7 @@ fn a_host_has_one_reading() {
 fn check(method: &str, target: &str, headers: &[(&str, &str)], expected: Option<Reason>) {
     let mut all = vec![("host", "api.test")];
     all.extend_from_slice(headers);
-    let admitted = Admission::default().admit(&parts(method, target, &all), &peer());
+    let admitted = Admission::default().admit(&mut head(method, target, &all), &peer());
     assert_eq!(admitted.err().map(|refusal| refusal.reason()), expected, "{method} {target} {headers:?}");
 }
 
@@ -173,7 +173,7 @@ fn check_client(trusted: &[&str], forwarded: &[&str], expected: Option<&str>) {
     let admission = Admission { trusted: trusted.iter().map(|net| net.parse().unwrap()).collect() };
     let mut headers = vec![("host", "api.test")];
     headers.extend(forwarded.iter().map(|line| ("x-forwarded-for", *line)));
-    let admitted = admission.admit(&parts("GET", "/", &headers), &peer());
+    let admitted = admission.admit(&mut head("GET", "/", &headers), &peer());
     let client = admitted.ok().map(|admitted| admitted.client.to_string());
     assert_eq!(client.as_deref(), expected, "{trusted:?} {forwarded:?}");
 }

@@ -115,10 +115,14 @@ impl Converted {
 /// sees all of them; credentials are left out. The query is a map to the last value of each name, decoded.
 fn request(head: &Head<'_>) -> Value {
     let mut headers: HashMap<String, String> = HashMap::new();
-    for (name, value) in head.headers.iter().filter(|(name, _)| **name != AUTHORIZATION && **name != COOKIE) {
-        let value = String::from_utf8_lossy(value.as_bytes());
+    for (name, value) in head
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != AUTHORIZATION.as_str().as_bytes() && *name != COOKIE.as_str().as_bytes())
+    {
+        let value = String::from_utf8_lossy(value);
         headers
-            .entry(name.as_str().to_owned())
+            .entry(String::from_utf8_lossy(name).into_owned())
             .and_modify(|all| {
                 all.push_str(", ");
                 all.push_str(&value);

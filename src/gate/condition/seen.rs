@@ -113,7 +113,7 @@ fn value(name: &[String], caller: &Caller, head: &Head<'_>, params: &Params) -> 
         ["request", "path"] => text(Some(head.path)),
         ["request", "headers", header] => {
             let found = http::HeaderName::try_from(*header).ok().and_then(|name| head.headers.first(&name));
-            measured(found.map(http::HeaderValue::len))
+            measured(found.map(<[u8]>::len))
         }
         ["request", "query", key] => {
             let query = url::form_urlencoded::parse(head.query.unwrap_or("").as_bytes());

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::gate::caller::tests::{claims, known};
-use crate::gate::head::Headers;
+use crate::ground::Fields;
 
 fn compile(text: &str) -> Result<Condition, ConditionFault> {
     Condition::compile(text, &["id".into()], false)
@@ -25,7 +25,7 @@ fn evaluate(text: &str) -> Result<bool, Arc<str>> {
         query: Some("a=1&b=x%20y"),
         client: Ipv4Addr::new(192, 0, 2, 1).into(),
         secure: true,
-        headers: Headers::Typed(&headers),
+        headers: &Fields::from(&headers),
     };
     let params = Params(vec![("id".into(), "7".to_owned())]);
     compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).holds(&caller, &head, &params)

@@ -1,10 +1,10 @@
 //! All limits of one route, and what is left of them for a caller.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 
 use super::{Limit, RATELIMIT, RATELIMIT_POLICY, Standing};
 use crate::gate::{Caller, Head, Refusal};
+use crate::ground::Fields;
 
 /// All limits of one route.
 #[derive(Default)]
@@ -92,30 +92,40 @@ impl Limits {
     }
 
     /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) on an answer of this route.
-    pub fn tell(&self, standings: &Standings, headers: &mut HeaderMap) {
+    pub fn tell(&self, standings: &Standings, headers: &mut Fields) {
         let Some(policy) = &self.policy else { return };
-        headers.insert(RATELIMIT_POLICY, policy.clone());
-        let mut told = self.all.iter().zip(&standings.0).filter_map(|(limit, standing)| Some((limit, (*standing)?)));
-        let Some((first, standing)) = told.next() else { return };
-        let mut text = value(&first.name, standing);
-        for (limit, standing) in told {
-            let more = [text.as_bytes(), b", ", value(&limit.name, standing).as_bytes()].concat();
-            text = HeaderValue::from_bytes(&more).unwrap_or(text);
+        headers.insert(&RATELIMIT_POLICY, policy);
+        headers.remove(&RATELIMIT);
+        let mut text = Vec::new();
+        for (limit, standing) in self.all.iter().zip(&standings.0) {
+            let Some(standing) = standing else { continue };
+            if !text.is_empty() {
+                text.extend_from_slice(b", ");
+            }
+            push(&mut text, &limit.name, *standing);
         }
-        headers.insert(RATELIMIT, text);
+        if !text.is_empty() {
+            headers.append(&RATELIMIT, text);
+        }
     }
 }
 
 /// `RateLimit` of one limit.
-pub(super) fn value(name: &str, standing: Standing) -> HeaderValue {
+fn push(text: &mut Vec<u8>, name: &str, standing: Standing) {
     // Joined by hand: this is said with each answer.
     let mut number = itoa::Buffer::new();
-    let mut text = Vec::with_capacity(name.len() + 32);
+    text.reserve(name.len() + 32);
     text.extend_from_slice(b"\"");
     text.extend_from_slice(name.as_bytes());
     text.extend_from_slice(b"\";r=");
     text.extend_from_slice(number.format(standing.remaining).as_bytes());
     text.extend_from_slice(b";t=");
     text.extend_from_slice(number.format(standing.reset).as_bytes());
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The same for a refusal.
+pub(super) fn value(name: &str, standing: Standing) -> HeaderValue {
+    let mut text = Vec::new();
+    push(&mut text, name, standing);
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -4,8 +4,7 @@ use http::{HeaderMap, Method};
 use proptest::prelude::*;
 
 use super::*;
-use crate::gate::head::Headers;
-use crate::ground::{ManualClock, Time};
+use crate::ground::{Fields, ManualClock, Time};
 use crate::observe::Reason;
 
 fn clock() -> Arc<ManualClock> {
@@ -20,7 +19,7 @@ fn limits(rate: &str, burst: u32, per: &str, clock: &Arc<ManualClock>) -> Limits
 
 fn take(limits: &Limits, client: &str, headers: &HeaderMap) -> Result<Standings, Refusal> {
     let client = client.parse().unwrap();
-    let headers = Headers::Typed(headers);
+    let headers = &Fields::from(headers);
     let head = Head { method: &Method::GET, host: "x", path: "/", query: None, client, secure: false, headers };
     let mut standings = Standings::default();
     limits.take_early(&head, &mut standings, &mut None)?;
@@ -88,8 +87,9 @@ fn spent_budget_survives_a_reload_as_long_as_the_limit_is_unchanged() {
 fn every_answer_tells_what_is_left() {
     let limits = limits("10/s", 5, "ip", &clock());
     let standings = take(&limits, "192.0.2.1", &HeaderMap::new()).unwrap();
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     limits.tell(&standings, &mut headers);
+    let headers = headers.to_map();
     assert_eq!(headers[RATELIMIT_POLICY], "\"calls\";q=5;w=1");
     assert_eq!(headers[RATELIMIT], "\"calls\";r=4;t=1");
 }

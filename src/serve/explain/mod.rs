@@ -177,10 +177,9 @@ fn receives(account: &Account) -> Vec<(String, String)> {
     if account.facts.refusal.is_some() && account.upstream.is_none() {
         return Vec::new();
     }
-    let identity = account.facts.caller.iter().flat_map(|identity| &identity.block);
-    let mut all: Vec<(String, String)> = identity
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
+    let identity = account.facts.caller.iter().flat_map(|identity| identity.block.iter());
+    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    let mut all: Vec<(String, String)> = identity.map(|(name, value)| (text(name), text(value))).collect();
     all.push(("x-request-id".to_owned(), account.request_id.to_string()));
     all
 }

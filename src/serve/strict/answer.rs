@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
-use http::response::Parts;
-use http::{Response, StatusCode};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::line::Line;
+use crate::ground::{Fields, Reply};
 use crate::serve::recorded::Recorded;
 
 /// Up to here a piece is copied behind what waits already; a larger one is written as it is.
@@ -42,20 +42,24 @@ enum Framing {
 
 impl Answering {
     /// `to_head`: the request was a HEAD. `date` is what `Date` says where the answer says nothing.
-    pub fn begin(response: Response<Recorded>, to_head: bool, date: &[u8]) -> Self {
-        let (parts, body) = response.into_parts();
-        let close =
-            parts.headers.get_all(CONNECTION).iter().any(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-        let said = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let bodiless = to_head || has_no_body(parts.status);
+    pub fn begin(reply: Reply<Recorded>, to_head: bool, date: &[u8]) -> Self {
+        let Reply { status, mut fields, body } = reply;
+        let close = fields.all(&CONNECTION).any(|value| value.eq_ignore_ascii_case(b"close"));
+        let said = fields.text(&CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let bodiless = to_head || has_no_body(status);
         let known = body.size_hint().exact();
         let framing = match said.or(known) {
             _ if bodiless => Framing::None,
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
         };
+        // A body's framing is ours to say, and one without a body has none.
+        fields.remove(&TRANSFER_ENCODING);
+        if has_no_body(status) {
+            fields.remove(&CONTENT_LENGTH);
+        }
         let mut out = BytesMut::with_capacity(1024);
-        head(&mut out, &parts, date);
+        head(&mut out, status, &fields, date);
         match (framing, said) {
             (Framing::Length(length), None) => put_length(&mut out, length),
             (Framing::Chunked, _) => out.put_slice(b"transfer-encoding: chunked\r\n"),
@@ -159,26 +163,16 @@ fn has_no_body(status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-fn head(out: &mut BytesMut, parts: &Parts, date: &[u8]) {
-    out.put_slice(b"HTTP/1.1 ");
-    out.put_slice(parts.status.as_str().as_bytes());
-    out.put_u8(b' ');
-    out.put_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
-    out.put_slice(b"\r\n");
-    for (name, value) in &parts.headers {
-        // A body's framing is ours to say, and one without a body has none.
-        if *name == TRANSFER_ENCODING || (*name == CONTENT_LENGTH && has_no_body(parts.status)) {
-            continue;
-        }
-        out.put_slice(name.as_str().as_bytes());
-        out.put_slice(b": ");
-        out.put_slice(value.as_bytes());
-        out.put_slice(b"\r\n");
+fn head(out: &mut BytesMut, status: StatusCode, fields: &Fields, date: &[u8]) {
+    let reason = status.canonical_reason().unwrap_or_default();
+    for part in [b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason.as_bytes(), b"\r\n"] {
+        out.put_slice(part);
     }
-    if !parts.headers.contains_key(DATE) {
-        out.put_slice(b"date: ");
-        out.put_slice(date);
-        out.put_slice(b"\r\n");
+    fields.write_to(out);
+    if !fields.contains(&DATE) {
+        for part in [b"date: ", date, b"\r\n"] {
+            out.put_slice(part);
+        }
     }
 }
 

@@ -60,7 +60,7 @@ struct Vetted {
 
 /// What comes next on a connection.
 pub enum Begin {
-    Request(Box<Head>),
+    Request(Head),
     /// A request that is not for this engine.
     Odd,
     Over,

@@ -15,8 +15,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::BytesMut;
-use http::header::CONNECTION;
-use http::{HeaderValue, Method, Request};
+use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answer::Answering;
@@ -65,7 +64,7 @@ where
             Begin::Odd => return true,
             // Boxed: an idle connection holds no room for a request.
             Begin::Request(head) => {
-                if !Box::pin(one(worker, line, peer, watch, *head)).await {
+                if !Box::pin(one(worker, line, peer, watch, head)).await {
                     break;
                 }
             }
@@ -87,23 +86,23 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let busy = Busy::begin(watch);
-    let to_head = head.parts.method == Method::HEAD;
+    let to_head = head.request.method == Method::HEAD;
     let body = if line.borrow().body_is_over() { Body::Empty } else { Body::boxed(Incoming::over(line)) };
-    let response = {
-        let mut answering = std::pin::pin!(pipeline::handle(worker, peer, Request::from_parts(head.parts, body)));
+    let reply = {
+        let mut answering = std::pin::pin!(pipeline::handle(worker, peer, head.request, body));
         std::future::poll_fn(|cx| match answering.as_mut().poll(cx) {
-            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Ready(reply) => Poll::Ready(Some(reply)),
             // Who leaves takes the request along.
             Poll::Pending => line.borrow_mut().poll_gone(cx).map(|()| None),
         })
         .await
     };
-    let Some(mut response) = response else { return false };
+    let Some(mut reply) = reply else { return false };
     if head.close || watch.is_draining() {
-        response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+        reply.close();
     }
-    response.body_mut().then(busy);
-    let mut answering = Answering::begin(response, to_head, &worker.date());
+    reply.body.then(busy);
+    let mut answering = Answering::begin(reply, to_head, &worker.date());
     let sent = std::future::poll_fn(|cx| answering.poll(line, cx)).await;
     drop(answering);
     sent && std::future::poll_fn(|cx| Poll::Ready(line.borrow_mut().drop_body(cx))).await

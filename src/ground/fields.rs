@@ -1,0 +1,268 @@
+//! Header fields as they stand in a message: one text with the lines in it, and where each of them is.
+//!
+//! A gateway looks at a few fields, takes some off, adds some and passes on the rest. For that a map is dear: it reads each
+//! name anew, hashes it and keeps each value by itself. Here a field costs twenty bytes beside its own text, and what
+//! passes unchanged is copied in one piece.
+
+use bytes::{BufMut, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Lines of the form `name: value` in the order in which they came. Names are in small letters; values have no controls but
+/// the tab (RFC 9110 section 5.5), so that no value can end its line.
+#[derive(Clone, Default)]
+pub struct Fields {
+    text: BytesMut,
+    lines: Vec<Line>,
+}
+
+/// Where a line stands in the text.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// From here to `colon` is the name.
+    start: u32,
+    colon: u32,
+    /// From here to `to` is the value.
+    from: u32,
+    to: u32,
+    /// It stands there just as it is to be written, with its end.
+    tidy: bool,
+}
+
+/// Where a field stands in the text of a message, as its parser found it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The first byte of the name, and how long it is.
+    pub name: (usize, usize),
+    /// The same of the value, without the space around it.
+    pub value: (usize, usize),
+}
+
+impl Fields {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The fields that a parser has found in `text`. `None`: something there is no field, or a place is outside of the text.
+    pub fn of_text(mut text: BytesMut, places: impl ExactSizeIterator<Item = Place>) -> Option<Self> {
+        let mut lines = Vec::with_capacity(places.len().saturating_add(20));
+        for place in places {
+            let line = Line::at(place)?;
+            let name = text.get_mut(range(line.start, line.colon))?;
+            name.make_ascii_lowercase();
+            if name.is_empty() || !is_value(text.get(range(line.from, line.to))?) {
+                return None;
+            }
+            lines.push(Line { tidy: line.is_tidy_in(&text), ..line });
+        }
+        Some(Self { text, lines })
+    }
+
+    /// The first value of a field.
+    pub fn first(&self, name: &HeaderName) -> Option<&[u8]> {
+        self.all(name).next()
+    }
+
+    /// The first value of a field, if it is visible ASCII, spaces and tabs.
+    pub fn text(&self, name: &HeaderName) -> Option<&str> {
+        visible(self.first(name)?)
+    }
+
+    /// All values of a field, in order.
+    pub fn all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        // The name as it stands here: the one that was asked for may be gone before the iterator is.
+        let name: Option<&'a [u8]> = self.find(name.as_str().as_bytes()).map(|line| self.part(line.start, line.colon));
+        let lines = if name.is_some() { self.lines.as_slice() } else { &[] };
+        lines
+            .iter()
+            .filter(move |line| name.is_some_and(|name| self.is_named(line, name)))
+            .map(|line| self.part(line.from, line.to))
+    }
+
+    pub fn contains(&self, name: &HeaderName) -> bool {
+        self.find(name.as_str().as_bytes()).is_some()
+    }
+
+    /// Every line, in order: name in small letters, and value.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.lines.iter().map(|line| (self.part(line.start, line.colon), self.part(line.from, line.to)))
+    }
+
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Adds a line. A value that could not stand in one is left empty.
+    pub fn append(&mut self, name: &HeaderName, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
+        self.append_parts(name, &[value]);
+    }
+
+    /// Adds a line whose value is these parts, one after the other.
+    pub fn append_parts(&mut self, name: &HeaderName, parts: &[&[u8]]) {
+        let name = name.as_str().as_bytes();
+        let start = self.text.len();
+        self.text.reserve(name.len() + parts.iter().map(|part| part.len()).sum::<usize>() + 4);
+        self.text.put_slice(name);
+        self.text.put_slice(b": ");
+        let from = self.text.len();
+        if parts.iter().all(|part| is_value(part)) {
+            parts.iter().for_each(|part| self.text.put_slice(part));
+        }
+        let place = Place { name: (start, name.len()), value: (from, self.text.len() - from) };
+        self.text.put_slice(b"\r\n");
+        self.lines.extend(Line::at(place).map(|line| Line { tidy: true, ..line }));
+    }
+
+    /// Sets a field: it stands there once.
+    pub fn insert(&mut self, name: &HeaderName, value: impl AsRef<[u8]>) {
+        self.remove(name);
+        self.append(name, value);
+    }
+
+    /// Adds all lines of `others`.
+    pub fn append_all(&mut self, others: &Self) {
+        let shift = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        self.text.extend_from_slice(&others.text);
+        self.lines.extend(others.lines.iter().map(|line| line.moved(shift)));
+    }
+
+    pub fn remove(&mut self, name: &HeaderName) {
+        self.remove_named(name.as_str().as_bytes());
+    }
+
+    /// Takes off all lines of a name in small letters.
+    pub fn remove_named(&mut self, name: &[u8]) {
+        if self.find(name).is_some() {
+            self.retain(|own, _| own != name);
+        }
+    }
+
+    /// Keeps the lines of which `keep` says so: name in small letters, and value.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let text = &self.text;
+        let part = |from, to| text.get(range(from, to)).unwrap_or_default();
+        self.lines.retain(|line| keep(part(line.start, line.colon), part(line.from, line.to)));
+    }
+
+    /// Writes all lines, each with its end.
+    pub fn write_to(&self, out: &mut BytesMut) {
+        out.reserve(self.text.len() + 4);
+        let mut run: Option<(u32, u32)> = None;
+        for line in &self.lines {
+            let end = line.to.saturating_add(2);
+            if !line.tidy {
+                self.flush(run.take(), out);
+                for part in [self.part(line.start, line.colon), b": ", self.part(line.from, line.to), b"\r\n"] {
+                    out.put_slice(part);
+                }
+                continue;
+            }
+            run = match run {
+                Some((start, until)) if until == line.start => Some((start, end)),
+                Some(_) | None => {
+                    self.flush(run, out);
+                    Some((line.start, end))
+                }
+            };
+        }
+        self.flush(run, out);
+    }
+
+    fn flush(&self, run: Option<(u32, u32)>, out: &mut BytesMut) {
+        if let Some((start, end)) = run {
+            out.put_slice(self.part(start, end));
+        }
+    }
+
+    /// The same in typed headers, for whoever wants them.
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(self.lines.len());
+        for (name, value) in self.iter() {
+            // Neither fails: a line has been looked at before it came here.
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+
+    fn find(&self, name: &[u8]) -> Option<&Line> {
+        self.lines.iter().find(|line| self.is_named(line, name))
+    }
+
+    fn is_named(&self, line: &Line, name: &[u8]) -> bool {
+        (line.colon - line.start) as usize == name.len() && self.part(line.start, line.colon) == name
+    }
+
+    fn part(&self, from: u32, to: u32) -> &[u8] {
+        self.text.get(range(from, to)).unwrap_or_default()
+    }
+}
+
+impl Line {
+    fn at(place: Place) -> Option<Self> {
+        let ((start, name), (from, value)) = (place.name, place.value);
+        let number = |at: usize| u32::try_from(at).ok();
+        let (colon, to) = (start.checked_add(name)?, from.checked_add(value)?);
+        let line =
+            Self { start: number(start)?, colon: number(colon)?, from: number(from)?, to: number(to)?, tidy: false };
+        (line.colon <= line.from).then_some(line)
+    }
+
+    fn is_tidy_in(&self, text: &[u8]) -> bool {
+        let end = self.to.saturating_add(2);
+        text.get(range(self.colon, self.from)) == Some(b": ") && text.get(range(self.to, end)) == Some(b"\r\n")
+    }
+
+    fn moved(&self, by: u32) -> Self {
+        let moved = |at: u32| at.saturating_add(by);
+        let (start, colon) = (moved(self.start), moved(self.colon));
+        Self { start, colon, from: moved(self.from), to: moved(self.to), tidy: self.tidy }
+    }
+}
+
+impl From<&HeaderMap> for Fields {
+    fn from(map: &HeaderMap) -> Self {
+        let mut fields = Self { text: BytesMut::with_capacity(1024), lines: Vec::with_capacity(map.len() + 20) };
+        map.iter().for_each(|(name, value)| fields.append(name, value));
+        fields
+    }
+}
+
+impl<'a> FromIterator<(&'a HeaderName, &'a HeaderValue)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (&'a HeaderName, &'a HeaderValue)>>(lines: I) -> Self {
+        let mut fields = Self::new();
+        lines.into_iter().for_each(|(name, value)| fields.append(name, value));
+        fields
+    }
+}
+
+/// Names alone: values can hold secrets.
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
+    }
+}
+
+fn range(from: u32, to: u32) -> std::ops::Range<usize> {
+    from as usize..to as usize
+}
+
+/// What may stand in a value (RFC 9110 section 5.5).
+fn is_value(value: &[u8]) -> bool {
+    // Without a way out in the middle, so that many bytes are looked at in one step.
+    value.iter().fold(true, |good, byte| good & ((*byte >= b' ') | (*byte == b'\t')) & (*byte != 127))
+}
+
+/// The value, if it is visible ASCII, spaces and tabs.
+pub fn visible(value: &[u8]) -> Option<&str> {
+    let plain = value.iter().fold(true, |good, byte| good & (matches!(*byte, b' '..=b'~') | (*byte == b'\t')));
+    std::str::from_utf8(value).ok().filter(|_| plain)
+}
+
+#[cfg(test)]
+mod tests;
