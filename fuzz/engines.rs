@@ -152,6 +152,7 @@ fn worker(runtime: &Runtime, engine: Engine) -> Rc<Worker> {
         store,
         client: Client::with_roots(rustls::RootCertStore::empty(), Bounds::default()).expect("a client"),
         metrics: Arc::clone(&metrics),
+        together: None,
     };
     let long = Duration::from_secs(3600);
     let limits = DoorLimits {

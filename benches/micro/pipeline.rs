@@ -100,6 +100,7 @@ fn gateway(keys: &str, runtime: &Runtime) -> (Gateway, Arc<Metrics>) {
         store,
         client: Client::with_roots(rustls::RootCertStore::empty(), Bounds::default()).expect("a client"),
         metrics: Arc::clone(&metrics),
+        together: None,
     };
     let limits = DoorLimits {
         connections: portcullis::serve::crowd::Bounds { all: 10_000, of_one_address: 10_000 },

@@ -152,7 +152,7 @@ pub struct Readiness {
 /// One thing we depend on.
 #[derive(Clone, Debug, Serialize)]
 pub struct Dependency {
-    /// `store`, `issuer`, `upstream`.
+    /// `store`, `shared`, `issuer`, `upstream`.
     pub kind: &'static str,
     pub name: String,
     /// `up`, `degraded` or `down`.
@@ -166,6 +166,16 @@ impl Dependency {
     pub fn store(fault: Option<String>) -> Self {
         let state = if fault.is_none() { "up" } else { "down" };
         Self { kind: "store", name: "store".to_owned(), state, detail: fault }
+    }
+
+    /// What a fleet counts together: while it is down each gateway counts for itself.
+    pub fn shared(is_up: bool, nodes: u32, fault: Option<String>) -> Self {
+        let (state, detail) = match (is_up, nodes) {
+            (true, 1) => ("up", Some("1 gateway".to_owned())),
+            (true, nodes) => ("up", Some(format!("{nodes} gateways"))),
+            (false, _) => ("down", fault),
+        };
+        Self { kind: "shared", name: "redis".to_owned(), state, detail }
     }
 
     /// An issuer: down when no token of it can be verified, degraded when its keys are old ones.

@@ -107,9 +107,14 @@ impl crate::admin::Desk for Desk {
     }
 }
 
-/// Ready as long as it serves: an issuer or upstream that is down refuses its own routes and no others.
+/// Ready as long as it serves: an issuer or upstream that is down refuses its own routes and no others, and without Redis a
+/// gateway counts for itself.
 async fn ready(house: &House) -> Readiness {
     let mut dependencies = vec![store(house).await];
+    if let Some(together) = &house.context.together {
+        let (counters, status) = (together.counters(), together.counters().status());
+        dependencies.push(Dependency::shared(status.is_up, counters.nodes(), status.fault));
+    }
     let opened = house.current.load_full();
     for issuer in opened.verifier.status() {
         let keys = issuer.keys.as_ref();

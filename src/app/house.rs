@@ -23,7 +23,7 @@ use crate::admin;
 use crate::config::Plan;
 use crate::config::plan::{self, LogFormat as Planned};
 use crate::dial::client::{Bounds, Client};
-use crate::ground::{Clock as _, SystemClock, SystemRandom};
+use crate::ground::{Clock as _, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use crate::observe::events;
 use crate::observe::log::{LogFormat, Writer};
 use crate::observe::metrics::Metrics;
@@ -67,14 +67,17 @@ impl House {
         let metrics = Metrics::new(count);
         let store = store(&plan)?;
         let (hosted, sightings) = hosted(&store, &control).await?;
+        let (clock, random): (SharedClock, SharedRandom) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let together = open::shared::open(&plan, &clock, &random, &control)?;
         let context = Context {
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
+            clock,
+            random,
             control,
             store: Arc::clone(&store),
             hosted,
             client: Client::with_system_roots(Bounds::default()).map_err(anyhow::Error::msg)?,
             metrics: Arc::clone(&metrics),
+            together,
         };
         let admin = tokio::net::TcpListener::bind(plan.admin).await;
         let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;

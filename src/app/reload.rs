@@ -94,6 +94,9 @@ fn unchanged(old: &Plan, new: &Plan) -> Result<(), String> {
     if old.store != new.store {
         return Err("`store` cannot change while the gateway runs: restart it".to_owned());
     }
+    if old.shared != new.shared {
+        return Err("`shared` cannot change while the gateway runs: restart it".to_owned());
+    }
     let names = |plan: &Plan| {
         plan.operators.iter().map(|operator| (operator.name.clone(), operator.password.clone())).collect::<Vec<_>>()
     };

@@ -1,8 +1,10 @@
 //! Figures that live in the rooms and are asked for at each scrape.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::house::House;
+use crate::gate::limit::Together;
 use crate::observe::metrics::families as family;
 use crate::observe::metrics::samples::Samples;
 
@@ -44,6 +46,9 @@ fn collect(house: &House, samples: &mut Samples) {
         samples.add(&family::REVOCATIONS_FAILURES, &[], revoked.failures as f64);
     }
     samples.add(&family::TOKEN_CACHE_ENTRIES, &["shared"], opened.verifier.remembered() as f64);
+    if let Some(together) = &house.context.together {
+        shared(together, samples);
+    }
     for upstream in opened.upstreams.values() {
         for server in &upstream.servers {
             let labels = [&*upstream.settings.name, &*server.text];
@@ -58,4 +63,24 @@ fn collect(house: &House, samples: &mut Samples) {
             samples.add(&family::LIMIT_KEYS, &[&route.series.name, limit.name()], limit.keys() as f64);
         }
     }
+}
+
+/// What is counted together with other gateways.
+fn shared(together: &Together, samples: &mut Samples) {
+    let (counters, figures) = (together.counters(), together.figures());
+    let status = counters.status();
+    samples.add(&family::SHARED_UP, &[], f64::from(u8::from(status.is_up)));
+    samples.add(&family::SHARED_NODES, &[], f64::from(counters.nodes()));
+    samples.add(&family::SHARED_CONNECTIONS, &[], status.connections as f64);
+    for verb in &status.verbs {
+        samples.add(&family::SHARED_COMMANDS, &[verb.verb, "good"], verb.done as f64);
+        samples.add(&family::SHARED_COMMANDS, &[verb.verb, "bad"], verb.failed as f64);
+        samples.histogram(&family::SHARED_DURATION, &[verb.verb], &verb.durations, verb.done, verb.seconds);
+    }
+    let count = |counter: &AtomicU64| counter.load(Relaxed) as f64;
+    samples.add(&family::SHARED_UNITS, &["leased"], count(&figures.leased));
+    samples.add(&family::SHARED_UNITS, &["returned"], count(&figures.returned));
+    samples.add(&family::SHARED_WAITS, &[], count(&figures.waited));
+    samples.add(&family::SHARED_FALLBACKS, &["local"], count(&figures.counted_alone));
+    samples.add(&family::SHARED_FALLBACKS, &["refused"], count(&figures.refused));
 }

@@ -77,6 +77,12 @@ impl Authority {
         })?;
         self.check_audience(client, &claims).map_err(fault)?;
         let (id, until) = check_claims(&claims, client, now).map_err(fault)?;
+        // The store may be this gateway's own. Without an answer nothing is good: it may have been used elsewhere.
+        if let Some(counters) = &self.counters
+            && !counters.mark(id, until.since(now)).await?
+        {
+            return Err(fault("its jti was used before"));
+        }
         if !self.store.use_assertion(id, until).await? {
             return Err(fault("its jti was used before"));
         }

@@ -3,6 +3,9 @@
 //! A stranger who hammers an account makes strangers wait, and not its owner: a browser that the account knows has a budget
 //! of its own. Each wrong attempt doubles the wait, and time takes it back. Attempts are paid for before they are looked at,
 //! so that guesses at the same moment all count; right ones are paid back.
+//!
+//! Where gateways share counters, guesses are counted there as well, so that nobody has a fresh start on each of them. While
+//! nobody answers there, what is counted here holds.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use crate::ground::Digest;
+use crate::store::SharedCounters;
+use crate::store::counters::Guess;
 
 /// Wrong attempts that cost nothing.
 const FREE: u32 = 5;
@@ -53,6 +58,24 @@ enum Key {
     Code(Digest),
 }
 
+impl Key {
+    /// The same on every gateway.
+    fn digest(self) -> Digest {
+        let source = |source: IpAddr| match source {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        let parts = match &self {
+            Self::Pair(account, from) => [b"pair", account.as_bytes().as_slice(), &source(*from)].concat(),
+            Self::Account(account) => [b"account", account.as_bytes().as_slice()].concat(),
+            Self::Source(from) => [b"source", source(*from).as_slice()].concat(),
+            Self::Device(account, device) => [b"device", account.as_bytes().as_slice(), device].concat(),
+            Self::Code(user) => [b"code", user.as_bytes().as_slice()].concat(),
+        };
+        Digest::of(&parts)
+    }
+}
+
 #[derive(Default)]
 struct Budget {
     wrong: u32,
@@ -62,6 +85,8 @@ struct Budget {
 /// An attempt that has been paid for in all its budgets.
 pub struct LoginAttempt {
     paid: Vec<Arc<Mutex<Budget>>>,
+    /// What was paid for with all gateways, and where.
+    together: Option<(SharedCounters, Vec<Digest>)>,
 }
 
 impl Default for LoginThrottle {
@@ -77,37 +102,58 @@ impl Default for LoginThrottle {
 
 impl LoginThrottle {
     /// Pays for one attempt, or says how long to wait.
-    pub fn begin(&self, attempting: &Attempting, now: Instant) -> Result<LoginAttempt, Duration> {
+    pub async fn begin(
+        &self,
+        attempting: &Attempting,
+        now: Instant,
+        counters: Option<&SharedCounters>,
+    ) -> Result<LoginAttempt, Duration> {
         let Attempting { account, source, device } = *attempting;
         let source = network(source);
         match device {
-            Some(device) => self.pay(&[(Key::Device(account, device), FREE)], now),
-            None => self.pay(
-                &[
+            Some(device) => self.pay(&[(Key::Device(account, device), FREE)], now, counters).await,
+            None => {
+                let keys = [
                     (Key::Pair(account, source), FREE),
                     (Key::Account(account), FREE_OF_ACCOUNT),
                     (Key::Source(source), FREE_OF_SOURCE),
-                ],
-                now,
-            ),
+                ];
+                self.pay(&keys, now, counters).await
+            }
         }
     }
 
     /// The same for a code of the second factor, by user alone: the password was right already.
-    pub fn begin_code(&self, user: Digest, now: Instant) -> Result<LoginAttempt, Duration> {
-        self.pay(&[(Key::Code(user), FREE_OF_CODE)], now)
+    pub async fn begin_code(
+        &self,
+        user: Digest,
+        now: Instant,
+        counters: Option<&SharedCounters>,
+    ) -> Result<LoginAttempt, Duration> {
+        self.pay(&[(Key::Code(user), FREE_OF_CODE)], now, counters).await
     }
 
-    fn pay(&self, keys: &[(Key, u32)], now: Instant) -> Result<LoginAttempt, Duration> {
-        let mut attempt = LoginAttempt { paid: Vec::new() };
+    async fn pay(
+        &self,
+        keys: &[(Key, u32)],
+        now: Instant,
+        counters: Option<&SharedCounters>,
+    ) -> Result<LoginAttempt, Duration> {
+        let mut attempt = LoginAttempt { paid: Vec::new(), together: None };
         for (key, free) in keys {
             let budget = self.budgets.get_with(*key, Arc::default);
             let paid = budget.lock().pay(*free, now);
             if let Err(wait) = paid {
-                attempt.right();
+                attempt.right().await;
                 return Err(wait);
             }
             attempt.paid.push(budget);
+        }
+        if let Some(counters) = counters
+            && let Err(wait) = attempt.pay_together(keys, counters).await
+        {
+            attempt.right().await;
+            return Err(wait);
         }
         Ok(attempt)
     }
@@ -115,11 +161,33 @@ impl LoginThrottle {
 
 impl LoginAttempt {
     /// Pays back: it was right, or was never looked at.
-    pub fn right(self) {
+    pub async fn right(self) {
         for budget in &self.paid {
             let mut budget = budget.lock();
             budget.wrong = budget.wrong.saturating_sub(1);
         }
+        if let Some((counters, keys)) = self.together {
+            for key in keys {
+                // Not taken back is one wrong guess too many, and time forgets it.
+                let _ = counters.pay_back(key).await;
+            }
+        }
+    }
+
+    async fn pay_together(&mut self, keys: &[(Key, u32)], counters: &SharedCounters) -> Result<(), Duration> {
+        let (_, paid) = self.together.insert((Arc::clone(counters), Vec::new()));
+        for (key, free) in keys {
+            let key = key.digest();
+            match counters.pay(Guess { key, free: *free, longest: LONGEST, forget: FORGET }).await {
+                Ok(Ok(())) => paid.push(key),
+                Ok(Err(wait)) => return Err(wait),
+                Err(fault) => {
+                    tracing::debug!("guesses are counted by this gateway alone: {fault}");
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What was paid stays paid.

@@ -87,7 +87,7 @@ use self::sealing::Sealer;
 use self::throttle::Throttle;
 use crate::ground::{SharedClock, SharedRandom, Time};
 use crate::observe::Audit;
-use crate::store::SharedStore;
+use crate::store::{SharedCounters, SharedStore};
 use crate::token::jwt::{KeySet, Signer};
 use crate::token::verifier::Context;
 
@@ -117,6 +117,8 @@ pub struct Authority {
     told: Arc<audit::Told>,
     /// Told when something was revoked, so that the gateway hears of it at once.
     revoked: Arc<dyn Fn() + Send + Sync>,
+    /// What is counted and marked together with other gateways; `None`: this one is alone.
+    counters: Option<SharedCounters>,
 }
 
 /// What is not in the settings and is needed beside them.
@@ -128,6 +130,8 @@ pub struct Equipment {
     pub audit: Option<Audit>,
     /// Called when something was revoked.
     pub revoked: Arc<dyn Fn() + Send + Sync>,
+    /// What is counted and marked together with other gateways; `None`: this one is alone.
+    pub counters: Option<SharedCounters>,
 }
 
 impl Default for Equipment {
@@ -138,6 +142,7 @@ impl Default for Equipment {
             password_rules: PasswordRules::default(),
             audit: None,
             revoked: Arc::new(|| {}),
+            counters: None,
         }
     }
 }
@@ -181,6 +186,7 @@ impl Authority {
             audit: equipment.audit,
             told: Arc::default(),
             revoked: equipment.revoked,
+            counters: equipment.counters,
         };
         authority.reconcile().await?;
         Ok(authority)
@@ -211,6 +217,7 @@ impl Authority {
             audit: self.audit.clone().or(equipment.audit),
             told: Arc::clone(&self.told),
             revoked: equipment.revoked,
+            counters: equipment.counters,
         };
         next.reconcile().await?;
         Ok(next)

@@ -51,7 +51,7 @@ impl Authority {
     ) -> Result<Proof, OAuthError> {
         let attempting =
             Attempting { account: Digest::of(folded(name).as_bytes()), source: place.source, device: place.device };
-        let attempt = match self.logins.begin(&attempting, self.clock.instant()) {
+        let attempt = match self.logins.begin(&attempting, self.clock.instant(), self.counters.as_ref()).await {
             Ok(attempt) => attempt,
             Err(wait) => {
                 self.tell(audit::throttled(name, place.source)).await?;
@@ -78,7 +78,7 @@ impl Authority {
                 return Ok(Proof::Wrong);
             }
         };
-        attempt.right();
+        attempt.right().await;
         if let (Some(Ok(better)), Some(old)) = (better, hash) {
             self.store.rehash_password(user.id.clone(), old, better).await?;
         }
@@ -88,12 +88,12 @@ impl Authority {
     /// Checks a second factor: a code of the app, or a recovery code. Each is good once.
     pub(super) async fn prove_second_factor(&self, user: &User, code: &str) -> Result<Proof, OAuthError> {
         let account = Digest::of(user.id.as_bytes());
-        let attempt = match self.logins.begin_code(account, self.clock.instant()) {
+        let attempt = match self.logins.begin_code(account, self.clock.instant(), self.counters.as_ref()).await {
             Ok(attempt) => attempt,
             Err(wait) => return Ok(Proof::Wait(wait)),
         };
         if self.is_second_factor(user, code).await? {
-            attempt.right();
+            attempt.right().await;
             return Ok(Proof::Right(Box::new(user.clone())));
         }
         attempt.wrong();

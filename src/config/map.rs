@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::check::per_word;
-use super::plan::{Access, Destination, Limit, Methods, Origins, Pattern, Plan, Requirement, Route, Rule};
+use super::plan::{Access, Destination, Limit, Methods, Origins, Pattern, Plan, Requirement, Route, Rule, Sharing};
 use crate::ground::size;
 
 /// The map as a person reads it: routes most specific first, then warnings.
@@ -163,5 +163,6 @@ pub(super) fn goes_to(plan: &Plan, route: &Route) -> String {
 
 fn limit(limit: &Limit) -> String {
     let burst = if limit.burst == limit.count { String::new() } else { format!(", burst {}", limit.burst) };
-    format!("{} per {}{burst}", limit.text, per_word(&limit.per))
+    let shared = limit.shared.map_or("", Sharing::words);
+    format!("{} per {}{burst}{shared}", limit.text, per_word(&limit.per))
 }

@@ -15,6 +15,7 @@ use crate::ground::Secret;
 
 pub mod authority;
 pub mod listener;
+pub mod shared;
 pub mod test;
 
 pub use super::document::issuer::{Algorithm, SecretAuth};
@@ -23,6 +24,7 @@ pub use super::document::policy::Per;
 pub use super::document::upstream::{Balance, Host as HostHeader, Identity};
 pub use authority::Authority;
 pub use listener::{Certificate, Engine, Listener, ListenerLimits};
+pub use shared::{Shared, Sharing};
 
 /// A whole gateway, as meant.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Plan {
     /// Who may log in there; no two have the same name.
     pub operators: Vec<Operator>,
     pub store: Store,
+    /// `None`: each gateway counts for itself.
+    pub shared: Option<Shared>,
     pub authority: Option<Authority>,
     /// In the order of the file; the hosted authority is not among them.
     pub issuers: Vec<Issuer>,
@@ -311,6 +315,8 @@ pub struct Limit {
     pub per: Per,
     /// It counts, and refuses nobody.
     pub only_observes: bool,
+    /// `None`: each gateway for itself.
+    pub shared: Option<Sharing>,
 }
 
 #[derive(Clone, Debug)]

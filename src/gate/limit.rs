@@ -1,11 +1,10 @@
-//! How much: rate limits, by the generic cell rate algorithm (governor).
+//! How much: rate limits, by the generic cell rate algorithm: here (governor), or together with the gateways of a fleet.
 //!
 //! State is shared by all workers and found by a hash of the key under a secret seed, so that no request allocates for it
 //! and nobody can aim at another's bucket. Memory is bounded: entries that have fully recovered are swept, and when there
 //! are too many all keys fall together into a fixed number of buckets, which only ever limits more.
 
-use std::hash::{BuildHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::hash::BuildHasher as _;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,12 +18,22 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
 mod all;
+mod fleet;
+mod keeper;
+mod share;
+mod terms;
+mod who;
 
 use all::value;
 pub use all::{Limits, Standings};
+use fleet::{Fleet, Step};
+pub use fleet::{Mode, Together, WhenAway};
+pub use keeper::together;
+use who::Who;
 
 use super::{Caller, Head, Refusal};
-use crate::ground::SharedClock;
+use crate::ground::{Digest, SharedClock};
+use crate::store::counters::Bucket;
 
 /// Keys of one limit before they begin to share buckets.
 const MOST_KEYS: usize = 200_000;
@@ -134,7 +143,14 @@ pub struct Limit {
     /// What it would refuse is noted and passes.
     only_observes: bool,
     policy: HeaderValue,
-    state: Arc<State>,
+    count: Count,
+}
+
+/// Who counts.
+#[derive(Clone)]
+enum Count {
+    Here(Arc<State>),
+    Together(Arc<Fleet>),
 }
 
 struct State {
@@ -144,6 +160,17 @@ struct State {
 }
 
 type Limiter = RateLimiter<u64, DashMapStateStore<u64>, Monotonic, StateInformationMiddleware>;
+
+/// What became of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// `left` after it.
+    Passed { left: u32 },
+    /// `wait` until there is a unit again.
+    Refused { wait: Duration },
+    /// It cannot be counted.
+    Unknown,
+}
 
 /// What is left of a limit after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +190,27 @@ impl Limit {
         let policy = HeaderValue::try_from(policy).map_err(|_| format!("`{name}` cannot stand in a header"))?;
         let limiter: Limiter = RateLimiter::new(quota, DashMapStateStore::default(), Monotonic::new(clock));
         let state = State { limiter, seed: foldhash::quality::RandomState::default(), full: AtomicBool::new(false) };
-        Ok(Self { name: name.into(), rate, burst, per, only_observes: false, policy, state: Arc::new(state) })
+        Ok(Self {
+            name: name.into(),
+            rate,
+            burst,
+            per,
+            only_observes: false,
+            policy,
+            count: Count::Here(Arc::new(state)),
+        })
+    }
+
+    /// Counts together with the gateways of a fleet that have the same limit on the same route.
+    #[must_use]
+    pub fn together(mut self, route: &str, mode: Mode, together: Together) -> Self {
+        let each = self.rate.window.as_nanos() / u128::from(self.rate.count.get());
+        let what = format!("{route}\0{}\0{}\0{each}\0{}", self.name, self.per, self.burst);
+        let key = Digest::of(what.as_bytes());
+        let each = u64::try_from(each).unwrap_or(u64::MAX);
+        let bucket = Bucket { key, each, burst: self.burst.get() };
+        self.count = Count::Together(Arc::new(Fleet::new(together, mode, bucket)));
+        self
     }
 
     /// Counts, and refuses nobody.
@@ -175,8 +222,9 @@ impl Limit {
 
     /// Goes on counting where `old` stood, as long as the limit is unchanged.
     pub fn resume(mut self, old: &Self) -> Self {
-        if self.name == old.name && self.rate == old.rate && self.burst == old.burst && self.per == old.per {
-            self.state = Arc::clone(&old.state);
+        let same = self.name == old.name && self.rate == old.rate && self.burst == old.burst && self.per == old.per;
+        if same && self.mode() == old.mode() {
+            self.count = old.count.clone();
         }
         self
     }
@@ -194,7 +242,20 @@ impl Limit {
             _ => crate::ground::duration::format(self.rate.window),
         };
         let watched = if self.only_observes { ", only observed" } else { "" };
-        format!("{}/{unit} per {}, burst {}{watched}", self.rate.count, self.per, self.burst)
+        let shared = match self.mode() {
+            None => "",
+            Some(Mode::Lease) => ", shared",
+            Some(Mode::Exact(_)) => ", shared exactly",
+        };
+        format!("{}/{unit} per {}, burst {}{shared}{watched}", self.rate.count, self.per, self.burst)
+    }
+
+    /// How a fleet counts it; `None`: each gateway for itself.
+    pub fn mode(&self) -> Option<Mode> {
+        match &self.count {
+            Count::Here(_) => None,
+            Count::Together(fleet) => Some(fleet.mode()),
+        }
     }
 
     /// Whether it is taken before the token is looked at.
@@ -204,33 +265,40 @@ impl Limit {
 
     /// Callers being counted.
     pub fn keys(&self) -> usize {
-        self.state.limiter.len()
+        match &self.count {
+            Count::Here(state) => state.limiter.len(),
+            Count::Together(fleet) => fleet.keys(),
+        }
     }
 
     /// Forgets who has fully recovered. Called every second, off the request path.
     pub fn sweep(&self) {
-        self.state.limiter.retain_recent();
-        self.state.full.store(self.state.limiter.len() > MOST_KEYS, Ordering::Relaxed);
+        match &self.count {
+            Count::Here(state) => state.sweep(),
+            Count::Together(fleet) => fleet.sweep(),
+        }
     }
 
     /// Takes one request from the bucket of this caller.
-    fn take(&self, head: &Head<'_>, caller: &Caller) -> Result<Standing, Refusal> {
-        let mut key = self.key(head, caller);
-        if self.state.full.load(Ordering::Relaxed) {
-            key %= SHARED_BUCKETS;
+    fn take(&self, head: &Head<'_>, caller: &Caller) -> Step {
+        let who = Who::of(&self.per, head, caller);
+        match &self.count {
+            Count::Here(state) => Step::Done(state.take(&who)),
+            Count::Together(fleet) => fleet.take(&who),
         }
-        match self.state.limiter.check_key(&key) {
-            Ok(snapshot) => Ok(self.standing(snapshot.remaining_burst_capacity())),
-            Err(refused) => {
-                let wait = refused.wait_time_from(self.state.limiter.clock().now_nanos());
-                let state = self.standing(0);
-                Err(Refusal::RateLimited {
-                    limit: Arc::clone(&self.name),
-                    retry_after: wait,
-                    policy: self.policy.clone(),
-                    state: value(&self.name, state),
-                })
-            }
+    }
+
+    /// What a verdict means for the request.
+    fn judged(&self, verdict: Verdict) -> Result<Standing, Refusal> {
+        match verdict {
+            Verdict::Passed { left } => Ok(self.standing(left)),
+            Verdict::Refused { wait } => Err(Refusal::RateLimited {
+                limit: Arc::clone(&self.name),
+                retry_after: wait,
+                policy: self.policy.clone(),
+                state: value(&self.name, self.standing(0)),
+            }),
+            Verdict::Unknown => Err(Refusal::LimitUnavailable { limit: Arc::clone(&self.name) }),
         }
     }
 
@@ -239,36 +307,23 @@ impl Limit {
         let nanos = self.rate.window.as_nanos() * used / u128::from(self.rate.count.get());
         Standing { remaining, reset: u64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u64::MAX) }
     }
-
-    fn key(&self, head: &Head<'_>, caller: &Caller) -> u64 {
-        let mut hasher = self.state.seed.build_hasher();
-        let claims = caller.claims();
-        match &self.per {
-            Per::Route => {}
-            Per::Ip => network(head.client).hash(&mut hasher),
-            Per::Header(name) => head.headers.all(name).for_each(|value| value.hash(&mut hasher)),
-            Per::Client => match claims.and_then(|claims| Some((&claims.issuer, claims.client.as_ref()?))) {
-                Some(client) => client.hash(&mut hasher),
-                None => network(head.client).hash(&mut hasher),
-            },
-            Per::Subject => match claims.and_then(|claims| Some((&claims.issuer, claims.subject.as_ref()?))) {
-                Some(subject) => subject.hash(&mut hasher),
-                None => network(head.client).hash(&mut hasher),
-            },
-            Per::Token => match claims {
-                Some(claims) => claims.digest.hash(&mut hasher),
-                None => network(head.client).hash(&mut hasher),
-            },
-        }
-        hasher.finish()
-    }
 }
 
-/// The part of an address that stands for one customer: all of IPv4, the /64 of IPv6.
-fn network(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6) >> 64 << 64 | 1,
+impl State {
+    fn take(&self, who: &Who<'_>) -> Verdict {
+        let mut key = self.seed.hash_one(who);
+        if self.full.load(Ordering::Relaxed) {
+            key %= SHARED_BUCKETS;
+        }
+        match self.limiter.check_key(&key) {
+            Ok(snapshot) => Verdict::Passed { left: snapshot.remaining_burst_capacity() },
+            Err(refused) => Verdict::Refused { wait: refused.wait_time_from(self.limiter.clock().now_nanos()) },
+        }
+    }
+
+    fn sweep(&self) {
+        self.limiter.retain_recent();
+        self.full.store(self.limiter.len() > MOST_KEYS, Ordering::Relaxed);
     }
 }
 

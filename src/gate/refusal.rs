@@ -68,6 +68,10 @@ pub enum Refusal {
         policy: HeaderValue,
         state: HeaderValue,
     },
+    /// A limit whose name this is cannot be counted, and the file says that nothing passes then.
+    LimitUnavailable {
+        limit: Arc<str>,
+    },
     UpstreamUnreachable {
         upstream: Arc<str>,
         cause: Arc<str>,
@@ -112,7 +116,7 @@ impl Refusal {
             Self::UpstreamInvalid { .. } => Reason::UpstreamInvalid,
             Self::UpstreamOverloaded { .. } => Reason::UpstreamOverloaded,
             Self::UpstreamTimeout { .. } => Reason::UpstreamTimeout,
-            Self::StoreUnavailable => Reason::StoreUnavailable,
+            Self::StoreUnavailable | Self::LimitUnavailable { .. } => Reason::StoreUnavailable,
             Self::Internal(_) => Reason::InternalError,
         }
     }
@@ -134,6 +138,9 @@ impl Refusal {
             }
             Self::BodyTooLarge { limit } => Some(format!("the limit is {limit} bytes")),
             Self::RateLimited { limit, .. } => Some(format!("the limit `{limit}` is used up")),
+            Self::LimitUnavailable { limit } => {
+                Some(format!("the limit `{limit}` cannot be counted: Redis does not answer"))
+            }
             Self::UpstreamUnreachable { upstream, cause } => Some(format!("upstream `{upstream}`: {cause}")),
             Self::UpstreamInvalid { upstream, cause } => Some(format!("upstream `{upstream}`: {cause}")),
             Self::UpstreamOverloaded { upstream } => Some(format!("upstream `{upstream}` has no free server")),
@@ -188,6 +195,7 @@ impl Refusal {
             | Self::TokenMissing { .. }
             | Self::ConditionFailed { .. }
             | Self::BodyTypeRefused { .. }
+            | Self::LimitUnavailable { .. }
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamInvalid { .. }
             | Self::UpstreamOverloaded { .. }
@@ -217,6 +225,7 @@ impl Refusal {
             | Self::BodyTooLarge { .. }
             | Self::BodyTypeRefused { .. }
             | Self::RateLimited { .. }
+            | Self::LimitUnavailable { .. }
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamInvalid { .. }
             | Self::UpstreamOverloaded { .. }
@@ -256,6 +265,7 @@ impl Refusal {
             | Self::ConditionFailed { .. }
             | Self::BodyTooLarge { .. }
             | Self::BodyTypeRefused { .. }
+            | Self::LimitUnavailable { .. }
             | Self::UpstreamUnreachable { .. }
             | Self::UpstreamInvalid { .. }
             | Self::UpstreamOverloaded { .. }

@@ -52,7 +52,7 @@ impl<'h> Walk<'h> {
         }
         policy.check_upgrade(&head)?;
         let Facts { standings, observed, .. } = &mut self.open.facts;
-        policy.limits.take_early(&head, standings, observed)?;
+        policy.limits.take_early(&head, standings, observed).await?;
         let now = self.open.record.at;
         let tokens = Tokens {
             verifier: &self.house.verifier,
@@ -61,7 +61,7 @@ impl<'h> Walk<'h> {
         };
         let caller = self.learn(policy, policy.authenticate.caller(&head, &tokens, now).await, &head)?;
         let Facts { standings, observed, .. } = &mut self.open.facts;
-        policy.limits.take_late(&head, &caller, standings, observed)?;
+        policy.limits.take_late(&head, &caller, standings, observed).await?;
         let permit = policy.rule.decide(caller, &head, &params, observed)?;
         policy.body.check(&head)?;
         let engine = self.house.doors.get(peer.listener).map_or(Engine::Compat, |door| door.engine);

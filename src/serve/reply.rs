@@ -36,7 +36,7 @@ struct Problem<'a> {
 pub fn refuse(refusal: &Refusal, request_id: &str, realm: &str, http1: bool) -> Reply {
     let reason = refusal.reason();
     let limit = match refusal {
-        Refusal::RateLimited { limit, .. } => Some(&**limit),
+        Refusal::RateLimited { limit, .. } | Refusal::LimitUnavailable { limit } => Some(&**limit),
         Refusal::Malformed { .. }
         | Refusal::HeadTooLarge(_)
         | Refusal::CredentialsDuplicated

@@ -7,15 +7,19 @@
 pub mod clients;
 #[cfg(test)]
 mod conformance;
+pub mod counters;
 pub mod grants;
 pub mod keys;
 pub mod memory;
 pub mod people;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod turning;
 
 pub use clients::{Clients, KeptClient, SecretUse};
+pub use counters::{Counters, SharedCounters};
 pub use grants::{
     AccessToken, Allowed, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Turn, Turning, Whose,
 };

@@ -29,6 +29,7 @@ mod life;
 mod proxying;
 mod readme;
 mod reasons;
+mod shared;
 mod systemd;
 mod tokens;
 mod wycheproof;

@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod issuers;
 pub(super) mod routes;
+pub mod shared;
 mod upstreams;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::config::Plan;
 use crate::dial::client::Client;
 use crate::forward::upstream::Upstream;
 use crate::gate::Policy;
+use crate::gate::limit::Together;
 use crate::ground::{SharedClock, SharedRandom};
 use crate::observe::metrics::Metrics;
 use crate::serve::{Door, Snapshot};
@@ -30,6 +32,8 @@ pub struct Context {
     pub store: SharedStore,
     pub client: Client,
     pub metrics: Arc<Metrics>,
+    /// What a fleet counts together; `None`: each gateway for itself.
+    pub together: Option<Together>,
     /// What the gateway knows of the hosted authority's tokens.
     pub hosted: Arc<Hosted>,
 }

@@ -17,7 +17,7 @@ use crate::gate::authorize::{Asks, Need, Rule};
 use crate::gate::condition::Condition;
 use crate::gate::cors::{Cors, CorsSettings, Origins};
 use crate::gate::headers::Dress;
-use crate::gate::limit::{Limit, Limits, Per, Rate};
+use crate::gate::limit::{Limit, Limits, Mode, Per, Rate, WhenAway};
 use crate::gate::policy::BodyRule;
 use crate::gate::table::{HostPattern, Methods, Pattern, Table, pattern};
 use crate::serve::{Destination, Forwarding, Route};
@@ -95,7 +95,11 @@ fn policy(planned: &plan::Route, issuers: usize, context: &Context) -> anyhow::R
         let rate = Rate::new(limit.count, limit.window).map_err(told)?;
         let per = per(&limit.per).map_err(told)?;
         let made = Limit::new(&limit.name, rate, limit.burst, per, Arc::clone(&context.clock)).map_err(told)?;
-        Ok(made.observing(limit.only_observes))
+        let made = made.observing(limit.only_observes);
+        Ok(match (limit.shared, &context.together) {
+            (Some(sharing), Some(together)) => made.together(&planned.name, mode(sharing), together.clone()),
+            (None, _) | (_, None) => made,
+        })
     };
     let limits: anyhow::Result<Vec<_>> = planned.limits.iter().map(limit).collect();
     let (authenticate, rule) = access(planned, issuers)?;
@@ -107,6 +111,14 @@ fn policy(planned: &plan::Route, issuers: usize, context: &Context) -> anyhow::R
         body: BodyRule { max: planned.body.max, types: planned.body.types.clone() },
         dress: Dress::new(planned.headers.set.clone(), planned.headers.remove.clone()),
     })
+}
+
+fn mode(planned: plan::Sharing) -> Mode {
+    match planned {
+        plan::Sharing::Lease => Mode::Lease,
+        plan::Sharing::Exact { refuses: false } => Mode::Exact(WhenAway::CountHere),
+        plan::Sharing::Exact { refuses: true } => Mode::Exact(WhenAway::Refuse),
+    }
 }
 
 fn per(planned: &plan::Per) -> Result<Per, String> {

@@ -232,6 +232,7 @@ fn context(clock: SharedClock, store: SharedStore, revocations: Arc<Revocations>
         store,
         client: Client::with_system_roots(Bounds::default()).map_err(anyhow::Error::msg)?,
         metrics: Metrics::new(1),
+        together: None,
     })
 }
 

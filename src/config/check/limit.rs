@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Check;
-use crate::config::document::policy::Limit as Written;
+use crate::config::document::policy::{Away, Limit as Written, Sharing as WrittenSharing};
 use crate::config::document::read::OneOrMany;
 use crate::config::place::At;
-use crate::config::plan::{Limit, Per};
+use crate::config::plan::{Limit, Per, Sharing};
 use crate::config::problem::Problem;
 
 /// `public`: nobody is known on the route. `own`: the limit stands on the route itself and not in the defaults.
@@ -65,7 +65,40 @@ fn one(written: &Written, check: &mut Check<'_>) -> Option<Limit> {
         written.name.as_ref().map_or_else(|| format!("{}:{}", word(&per), rate.value), |name| name.value.clone());
     let burst = written.burst.as_ref().map_or(count, |burst| burst.value);
     let only_observes = written.observe.as_ref().is_some_and(|at| at.value);
-    Some(Limit { name, text: rate.value.clone(), count, window, burst, per, only_observes })
+    let shared = sharing(written, burst, check);
+    Some(Limit { name, text: rate.value.clone(), count, window, burst, per, only_observes, shared })
+}
+
+/// Below this burst a share would be a single unit, and several gateways with one each would be too far from the limit:
+/// such a limit is asked about at each request.
+const LEAST_LEASED: u32 = 50;
+
+/// How a fleet counts it. `None`: each gateway for itself.
+fn sharing(written: &Written, burst: u32, check: &mut Check<'_>) -> Option<Sharing> {
+    let refuses = written.away.as_ref().is_some_and(|at| at.value == Away::Refuse);
+    let usual = if burst < LEAST_LEASED { Sharing::Exact { refuses } } else { Sharing::Lease };
+    let meant = match written.shared.as_ref().map(|at| at.value) {
+        None => check.shares.then_some(usual),
+        Some(WrittenSharing::Lease) => Some(Sharing::Lease),
+        Some(WrittenSharing::Exact) => Some(Sharing::Exact { refuses }),
+        Some(WrittenSharing::Off) => None,
+    };
+    let keys =
+        [written.shared.as_ref().map(|at| ("shared", at.place)), written.away.as_ref().map(|at| ("away", at.place))];
+    if !check.shares {
+        for (key, place) in keys.into_iter().flatten() {
+            let cause = format!("`{key}` does nothing: this file shares nothing with other gateways");
+            check.add(
+                Problem::at(place, cause).help("add `shared: {redis: {env: REDIS_URL}}` to the file, or remove this"),
+            );
+        }
+        return None;
+    }
+    if let (Some(away), Some(Sharing::Lease) | None) = (&written.away, meant) {
+        let cause = "`away` does nothing: only an exact limit has the choice";
+        check.add(Problem::at(away.place, cause).help("add `shared: exact`, or remove `away`"));
+    }
+    meant
 }
 
 /// `100/s`, `10/m`, `1000/h`.

@@ -15,6 +15,7 @@ mod overlap;
 mod pattern;
 mod route;
 mod secret;
+mod shared;
 pub(super) mod test;
 mod text;
 mod unused;
@@ -45,6 +46,8 @@ struct Check<'a> {
     acknowledged: Vec<Place>,
     /// Something was left out because the source does not look at files.
     skipped: bool,
+    /// The file has a `shared` section, good or not.
+    shares: bool,
 }
 
 /// A warning to be.
@@ -60,12 +63,15 @@ struct Noted {
 /// Checks a whole document. `None` if something that cannot be left out was not there; the problems say what.
 pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, problems: &mut Problems) -> Option<Plan> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut check = Check { source, base, problems, warnings: Vec::new(), acknowledged: Vec::new(), skipped: false };
+    let shares = document.has("shared");
+    let (warnings, acknowledged) = (Vec::new(), Vec::new());
+    let mut check = Check { source, base, problems, warnings, acknowledged, skipped: false, shares };
     check.version(document);
     let listeners = listen::listeners(document, &mut check);
     let admin = listen::admin(document, &mut check);
     let operators = listen::operators(document, &mut check);
     let store = store(document, &check);
+    let shared = shared::shared(document, &mut check);
     let authority = authority::authority(document, &store, &mut check);
     let issuers = issuer::issuers(document, &mut check);
     let upstreams = upstream::upstreams(document, &mut check);
@@ -82,6 +88,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         admin: admin?,
         operators,
         store,
+        shared,
         authority,
         issuers,
         upstreams: upstreams.into_iter().flatten().collect(),
@@ -106,7 +113,8 @@ pub(super) fn more_tests(
     problems: &mut Problems,
 ) -> Vec<Test> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut check = Check { source, base, problems, warnings: Vec::new(), acknowledged: Vec::new(), skipped: false };
+    let (warnings, acknowledged) = (Vec::new(), Vec::new());
+    let mut check = Check { source, base, problems, warnings, acknowledged, skipped: false, shares: false };
     let issuers = plan.issuer_names();
     let names = test::Names {
         routes: plan.routes.iter().map(|route| route.name.as_str()).collect(),

@@ -177,7 +177,8 @@ fn rest_of(plan: &Plan, route: &plan::Route) -> Vec<(String, String)> {
         .iter()
         .map(|limit| {
             let observed = if limit.only_observes { ", only observed" } else { "" };
-            format!("{} per {}, burst {}{observed}", limit.text, per_word(&limit.per), limit.burst)
+            let shared = limit.shared.map_or("", plan::Sharing::words);
+            format!("{} per {}, burst {}{shared}{observed}", limit.text, per_word(&limit.per), limit.burst)
         })
         .collect();
     rest.push(("limit".to_owned(), or_none(limits.join("; "))));

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod read;
 pub mod route;
 pub mod secret;
+pub mod shared;
 pub mod store;
 pub mod test;
 pub mod upstream;
@@ -35,6 +36,8 @@ section! {
         admin: Option<store::Admin>,
         /// Where the gateway keeps what must survive a restart. Default: `{sqlite: portcullis.db}` beside this file.
         store: Option<store::Store>,
+        /// What the gateways of a fleet count and remember together, on Redis or Valkey. Default: each for itself.
+        shared: Option<shared::Shared>,
         /// The authorization server hosted here. Leave it out to accept the tokens of other issuers alone.
         authority: Option<authority::Authority>,
         /// Issuers whose tokens are accepted besides the authority's own, by names of your choice.
@@ -50,7 +53,6 @@ section! {
         /// What is written about each request.
         observe: Option<observe::Observe>,
     }
-    later [shared]
     instead [
         server: "listeners stand under `listen`",
         listeners: "listeners stand under `listen`",

@@ -134,7 +134,24 @@ section! {
         name: Option<At<String>>,
         /// Count, log what would be refused, and refuse nobody. Default: `false`.
         observe: Option<At<bool>>,
+        /// How the gateways of a fleet count it: `lease` by shares that are taken ahead, so that no request waits; `exact` by
+        /// asking Redis at each request; `off` each for itself. Default with a `shared` section: `lease`, and `exact` where
+        /// the burst is below 50.
+        shared: Option<At<Sharing>>,
+        /// What an exact limit does while Redis does not answer: `local` counts this gateway's part of the limit here, `refuse`
+        /// answers 503. Default: `local`.
+        away: Option<At<Away>>,
     }
+}
+
+words! {
+    /// How a fleet counts a limit.
+    Sharing ("a way to count together") { Lease = "lease", Exact = "exact", Off = "off" }
+}
+
+words! {
+    /// What an exact limit does while nobody answers.
+    Away ("a choice for `away`") { Local = "local", Refuse = "refuse" }
 }
 
 /// Who shares one budget.

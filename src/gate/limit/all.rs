@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::{Limit, RATELIMIT, RATELIMIT_POLICY, Standing};
+use super::{Limit, RATELIMIT, RATELIMIT_POLICY, Standing, Step};
 use crate::gate::{Caller, Head, Refusal};
 use crate::ground::Fields;
 
@@ -46,27 +46,28 @@ impl Limits {
     }
 
     /// Those that need no token. What a limit that only observes would refuse is put into `observed`.
-    pub fn take_early(
+    pub async fn take_early(
         &self,
         head: &Head<'_>,
         standings: &mut Standings,
         observed: &mut Option<Refusal>,
     ) -> Result<(), Refusal> {
-        self.take(head, None, standings, observed)
+        self.take(head, None, standings, observed).await
     }
 
     /// Those that count by who calls.
-    pub fn take_late(
+    pub async fn take_late(
         &self,
         head: &Head<'_>,
         caller: &Caller,
         standings: &mut Standings,
         observed: &mut Option<Refusal>,
     ) -> Result<(), Refusal> {
-        self.take(head, Some(caller), standings, observed)
+        self.take(head, Some(caller), standings, observed).await
     }
 
-    fn take(
+    /// Waits only where a limit of a fleet has to be asked about.
+    async fn take(
         &self,
         head: &Head<'_>,
         caller: Option<&Caller>,
@@ -77,7 +78,11 @@ impl Limits {
         let caller = caller.unwrap_or(&Caller::Anonymous);
         for (index, limit) in self.all.iter().enumerate() {
             if limit.per.before_token() == early {
-                let taken = limit.take(head, caller);
+                let verdict = match limit.take(head, caller) {
+                    Step::Done(verdict) => verdict,
+                    Step::Wait(asking) => asking.await,
+                };
+                let taken = limit.judged(verdict);
                 if let Some(place) = standings.0.get_mut(index) {
                     *place = Some(taken.as_ref().map_or_else(|_| limit.standing(0), |standing| *standing));
                 }

@@ -80,6 +80,22 @@ families! {
         "Entries of the token cache that the workers share.";
     LIMIT_KEYS "portcullis_limit_keys" Gauge ["route", "limit"]
         "Callers that a rate limit is counting.";
+    SHARED_UP "portcullis_shared_up" Gauge []
+        "1 while Redis answers and limits are counted together; 0 while each gateway counts for itself.";
+    SHARED_NODES "portcullis_shared_nodes" Gauge []
+        "Gateways of the fleet that were there in the last few seconds, as this one knows.";
+    SHARED_CONNECTIONS "portcullis_shared_connections_total" Counter []
+        "Connections to Redis that were made; more than one: it was away in between.";
+    SHARED_COMMANDS "portcullis_shared_commands_total" Counter ["act", "result"]
+        "Questions to Redis: take (from a limit), pay and pay_back (guesses), mark (what is good once), join (being there).";
+    SHARED_DURATION "portcullis_shared_command_duration_seconds" Histogram ["act"]
+        "From a question to Redis to its answer.";
+    SHARED_UNITS "portcullis_shared_limit_units_total" Counter ["way"]
+        "Units of shared limits: leased ahead of their use, and returned unused.";
+    SHARED_WAITS "portcullis_shared_limit_waits_total" Counter []
+        "Requests that waited for an answer about a limit: those of exact limits, and those that came before their share.";
+    SHARED_FALLBACKS "portcullis_shared_fallbacks_total" Counter ["way"]
+        "Requests whose limit could not be counted together: local counted here, refused where the file says so.";
     CONNECTIONS_OPEN "portcullis_connections_open" Gauge []
         "Client connections that are open.";
     CONNECTIONS_ACCEPTED "portcullis_connections_accepted_total" Counter []

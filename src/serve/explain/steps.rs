@@ -61,7 +61,7 @@ impl Stage {
             Refusal::HostUnknown | Refusal::RouteUnknown | Refusal::MethodNotAllowed { .. } => Self::Route,
             Refusal::OriginRefused { .. } => Self::Origin,
             Refusal::CredentialsDuplicated | Refusal::TokenMissing { .. } | Refusal::Token { .. } => Self::Token,
-            Refusal::RateLimited { limit, .. } => {
+            Refusal::RateLimited { limit, .. } | Refusal::LimitUnavailable { limit } => {
                 let mut limits = route.iter().flat_map(|route| route.policy.limits.iter());
                 let early = limits.find(|own| own.name() == limit).is_some_and(crate::gate::limit::Limit::is_early);
                 if early { Self::EarlyLimits } else { Self::LateLimits }

@@ -37,7 +37,8 @@ pub fn of(refusal: &Refusal, account: &Account, house: Option<&Snapshot>, route:
         | Refusal::ConditionFailed { .. }
         | Refusal::BodyTooLarge { .. }
         | Refusal::BodyTypeRefused { .. }
-        | Refusal::RateLimited { .. } => of_policy(refusal, account, route),
+        | Refusal::RateLimited { .. }
+        | Refusal::LimitUnavailable { .. } => of_policy(refusal, account, route),
         Refusal::UpstreamUnreachable { .. }
         | Refusal::UpstreamInvalid { .. }
         | Refusal::UpstreamOverloaded { .. }
@@ -177,6 +178,11 @@ fn of_policy(refusal: &Refusal, account: &Account, route: Option<&Route>) -> Tol
                  `per` if many clients share one budget.",
             )
         }
+        Refusal::LimitUnavailable { limit } => told(
+            format!("an answer about the limit `{limit}`, which the fleet counts together"),
+            "Redis does not answer",
+            "Look at `/readyz` and at the log for why. `away: local` at the limit lets each gateway count its part instead.",
+        ),
         _ => told("", "", ""),
     }
 }

@@ -4,6 +4,7 @@ pub mod browser;
 pub mod h2;
 pub mod house;
 pub mod issuer;
+pub mod redis;
 pub mod upstream;
 pub mod wire;
 
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub use browser::Browser;
 pub use house::House;
 pub use issuer::Issuer;
+pub use redis::Redis;
 pub use upstream::{Reply, Upstream};
 pub use wire::Answer;
 

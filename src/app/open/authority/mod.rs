@@ -100,6 +100,7 @@ fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equ
         password_rules: password_rules(planned),
         audit: None,
         revoked: Arc::new(move || revocations.kick()),
+        counters: context.together.as_ref().map(|together| Arc::clone(together.counters())),
     })
 }
 

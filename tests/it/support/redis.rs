@@ -1,0 +1,96 @@
+//! A Redis of a test's own: real, on a free port, without anything on disk.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::free_port;
+
+/// How long anything may take that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server; ended when the test lets go of it.
+pub struct Redis {
+    child: Child,
+    folder: tempfile::TempDir,
+    pub port: u16,
+    arguments: Vec<String>,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With more arguments, as on the command line.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::on(free_port(), arguments)
+    }
+
+    pub fn on(port: u16, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let child = launch(&folder, port, &arguments);
+        let redis = Self { child, folder, port, arguments };
+        redis.wait_for_port();
+        redis
+    }
+
+    fn wait_for_port(&self) {
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(start.elapsed() < PATIENCE, "redis-server does not listen on {}", self.port);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends a signal, such as `STOP` and `CONT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it anew on the same port, with nothing in it.
+    pub fn start_again(&mut self) {
+        self.child = launch(&self.folder, self.port, &self.arguments);
+        self.wait_for_port();
+    }
+
+    /// One command by the inline protocol; the answer as it came.
+    pub fn ask(&self, command: &str) -> String {
+        ask(self.port, command)
+    }
+}
+
+/// One command to the server on this port; the first piece of its answer.
+pub fn ask(port: u16, command: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+    let mut piece = [0; 64 * 1024];
+    let read = stream.read(&mut piece).unwrap();
+    String::from_utf8_lossy(&piece[..read]).into_owned()
+}
+
+fn launch(folder: &tempfile::TempDir, port: u16, arguments: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--dir", folder.path().to_str().unwrap(), "--logfile", "redis.log"])
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server is installed")
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
