@@ -1,5 +1,8 @@
 //! What a fleet counts and remembers together: several gateways on one real Redis.
 
+mod marks;
+mod servers;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -143,19 +146,28 @@ fn three_gateways_give_out_exactly_what_an_exact_limit_allows() {
     assert!((1..=3).contains(&refused.header("retry-after").parse::<u32>().unwrap()), "{refused:?}");
 }
 
-/// What `/readyz` says of Redis.
-fn state(house: &House) -> String {
+/// What `/readyz` says of Redis: the state, and more about it.
+fn told(house: &House) -> (String, String) {
     let ready = house.admin_get("/readyz");
     assert_eq!(ready.status, 200, "a gateway without Redis counts for itself and is ready");
     let ready = ready.json();
     let shared = ready["dependencies"].as_array().unwrap().iter().find(|one| one["kind"] == "shared").unwrap().clone();
-    shared["state"].as_str().unwrap().to_owned()
+    let text = |name: &str| shared[name].as_str().unwrap_or_default().to_owned();
+    (text("state"), text("detail"))
+}
+
+fn state(house: &House) -> String {
+    told(house).0
 }
 
 fn wait_for_state(house: &House, wanted: &str) {
+    let start = Instant::now();
+    while state(house) != wanted {
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", told(house));
+        std::thread::yield_now();
+    }
     let up = if wanted == "up" { 1.0 } else { 0.0 };
-    house.wait_for_metric("portcullis_shared_up", &[], |is_up| is_up == up);
-    assert_eq!(state(house), wanted);
+    assert_eq!(house.metric("portcullis_shared_up", &[]), up);
 }
 
 #[test]

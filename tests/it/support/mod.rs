@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use browser::Browser;
 pub use house::House;
-pub use issuer::Issuer;
+pub use issuer::{Issuer, now};
 pub use redis::Redis;
 pub use upstream::{Reply, Upstream};
 pub use wire::Answer;

@@ -37,6 +37,25 @@ impl Redis {
         redis
     }
 
+    /// A sentinel with this configuration.
+    pub fn sentinel(lines: &str) -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let file = folder.path().join("sentinel.conf");
+        std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\nlogfile redis.log\n{lines}")).unwrap();
+        let mut command = Command::new("redis-server");
+        command.arg(&file).arg("--sentinel").current_dir(folder.path());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server is installed");
+        let sentinel = Self { child, folder, port, arguments: Vec::new() };
+        sentinel.wait_for_port();
+        sentinel
+    }
+
+    /// What was said behind this argument when it was started.
+    pub fn argument(&self, name: &str) -> &str {
+        let place = self.arguments.iter().position(|argument| argument == name).expect("it was said");
+        &self.arguments[place + 1]
+    }
+
     fn wait_for_port(&self) {
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
