@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 
 use super::{gateway, state, wait_for_state};
 use crate::support::house::Plot;
@@ -28,7 +28,10 @@ fn tls_with_own_authorities_client_certificates_and_an_access_list() {
     let issuer = rcgen::Issuer::new(authority, authority_key);
     let pair = |name: &str| {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+        let mut parts = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        // Another name than the authority's: who is called the same would look like the authority.
+        parts.distinguished_name.push(DnType::CommonName, name);
+        let certificate = parts.signed_by(&key, &issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     };
     let files = tempfile::tempdir().unwrap();
