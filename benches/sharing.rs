@@ -15,6 +15,8 @@ use support::{Running, folder, free_port, gateway, median, nginx, pinned, token,
 
 const ROUNDS: usize = 12;
 const SECONDS: u32 = 3;
+/// Leases beside a limit that is counted here.
+const GOAL: f64 = 1.03;
 const KINDS: [&str; 3] = ["off", "lease", "exact"];
 
 /// A header for each of a thousand callers, in turn.
@@ -38,12 +40,16 @@ fn main() {
     wait_for(redis);
     let script = counted.path().join("callers.lua");
     std::fs::write(&script, CALLERS).unwrap();
+    let mut good = true;
     for (name, per, script) in [("one caller", "client", None), ("1,000 callers", "header:X-Tenant", Some(&*script))] {
-        measure(name, per, script, (upstream, redis));
+        good &= measure(name, per, script, (upstream, redis)) <= GOAL;
     }
+    assert!(good, "leases cost more than {GOAL} of a limit that is counted here");
 }
 
-fn measure(name: &str, per: &str, script: Option<&Path>, (upstream, redis): (u16, u16)) {
+/// Prints what each kind costs; gives how much leases cost beside counting here, by the kinder of two measures: the machine is
+/// noisy, and what is dearer is so by both.
+fn measure(name: &str, per: &str, script: Option<&Path>, (upstream, redis): (u16, u16)) -> f64 {
     let folders = [folder(), folder(), folder()];
     let ports = [free_port(), free_port(), free_port()];
     let gateways: Vec<Running> = KINDS
@@ -64,15 +70,20 @@ fn measure(name: &str, per: &str, script: Option<&Path>, (upstream, redis): (u16
         }
     }
     let least = |costs: &[f64]| costs.iter().copied().fold(f64::INFINITY, f64::min);
+    let mut ratio = f64::INFINITY;
     for (at, kind) in KINDS.iter().enumerate() {
-        let ratios = costs[at].iter().zip(&costs[0]).map(|(this, here)| this / here).collect();
+        let pairs = median(costs[at].iter().zip(&costs[0]).map(|(this, here)| this / here).collect());
+        let best = least(&costs[at]) / least(&costs[0]);
         println!(
-            "{name}, {kind}: {:.2} us at best, {:.3} of counting here (least over least), {:.3} (median of {ROUNDS} pairs)",
-            least(&costs[at]),
-            least(&costs[at]) / least(&costs[0]),
-            median(ratios)
+            "{name}, {kind}: {:.2} us at best, {best:.3} of counting here (least over least), {pairs:.3} (median of {ROUNDS} \
+             pairs)",
+            least(&costs[at])
         );
+        if *kind == "lease" {
+            ratio = best.min(pairs);
+        }
     }
+    ratio
 }
 
 /// CPU microseconds of the gateway per request of one load.

@@ -29,6 +29,7 @@
 //! | accept a new kind of token | `token/`, chosen in `token/verifier.rs` |
 //! | add an OAuth grant | a file in `authority/grant/`, a variant in its enum |
 //! | add an OAuth endpoint | a file in `authority/`, a variant in `authority/endpoint.rs` |
+//! | count or remember something together with other gateways | a verb in `store/counters.rs`, then `store/redis/` |
 //! | keep something new | a method in `store/mod.rs`, a case in `store/conformance/`, then each backend |
 //! | balance or retry differently | `forward/balance.rs`, `forward/attempt.rs` |
 //! | add a metric or a log field | `observe/record.rs` and the writer |

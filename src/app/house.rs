@@ -87,6 +87,9 @@ impl House {
         let opened = Arc::new(open::open(plan, change.doors.clone(), None, 1, &context).await?);
 
         opened.verifier.warm().await;
+        if let Some(together) = &context.together {
+            open::shared::warm(together).await;
+        }
 
         let (log, log_thread) = Writer::start(format, Box::new(std::io::stdout()), metrics.log_lines_dropped())?;
         let shared = Arc::new(Shared {

@@ -94,7 +94,12 @@ fn unchanged(old: &Plan, new: &Plan) -> Result<(), String> {
     if old.store != new.store {
         return Err("`store` cannot change while the gateway runs: restart it".to_owned());
     }
-    if old.shared != new.shared {
+    let stays = match (&old.shared, &new.shared) {
+        (Some(old), Some(new)) => old.stays(new),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    if !stays {
         return Err("`shared` cannot change while the gateway runs: restart it".to_owned());
     }
     let names = |plan: &Plan| {

@@ -3,7 +3,7 @@
 //! In: a borrowed view of the request's head (`Head`), the peer, verified claims. Out: a `Permit`, or a `Refusal` that
 //! says which check failed, what it needed and what it saw. Policies are written against `Head`, not against hyper's
 //! types, so that every engine in `serve` is judged by the same lines. Knows neither `forward` nor `authority`, no YAML,
-//! and does no I/O but to wait for `token`.
+//! and does no I/O but to wait for `token`, and for what a fleet counts together (`store`'s `Counters`).
 //!
 //! # One page of attacks
 //!

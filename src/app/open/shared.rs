@@ -3,12 +3,29 @@
 #[cfg(feature = "redis")]
 mod redis;
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use crate::config::Plan;
 use crate::gate::limit::{Together, together};
 use crate::ground::{SharedClock, SharedRandom};
+
+/// How long a start waits for the server: who begins before it has answered counts for itself.
+const START: Duration = Duration::from_secs(1);
+
+/// Waits until the server answers, for a while.
+pub async fn warm(together: &Together) {
+    let answers = async {
+        while !together.counters().is_up() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    if tokio::time::timeout(START, answers).await.is_err() {
+        tracing::warn!("Redis does not answer; the start goes on without it");
+    }
+}
 
 /// `None`: this gateway counts for itself. Whether the server is there decides nothing about the start: without it each
 /// gateway counts for itself until it comes.

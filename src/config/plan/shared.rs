@@ -16,6 +16,19 @@ pub struct Shared {
     pub wait: Duration,
 }
 
+impl Shared {
+    /// Whether a running gateway can go on with what it has. What stands in the files of `tls` is read at a start alone, so
+    /// that a renewed certificate stops no reload.
+    pub fn stays(&self, other: &Self) -> bool {
+        let files = |tls: &SharedTls| {
+            let identity = tls.identity.as_ref().map(|(certificate, _)| certificate.path.clone());
+            (tls.ca.as_ref().map(|file| file.path.clone()), identity)
+        };
+        let rest = |shared: &Self| (shared.address.clone(), shared.fleet.clone(), shared.wait);
+        rest(self) == rest(other) && files(&self.tls) == files(&other.tls)
+    }
+}
+
 /// Where Redis or Valkey is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
