@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use crate::config::Plan;
 use crate::gate::limit::{Together, together};
 use crate::ground::{SharedClock, SharedRandom};
+use crate::store::SharedCounters;
 
 /// How long a start waits for the server: who begins before it has answered counts for itself.
 const START: Duration = Duration::from_secs(1);
@@ -36,17 +37,15 @@ pub fn open(
     control: &Handle,
 ) -> anyhow::Result<Option<Together>> {
     let Some(shared) = &plan.shared else { return Ok(None) };
-    let counters = match shared.address.as_ref().context("the address of Redis was not read")? {
+    let address = shared.address.as_ref().context("the address of Redis was not read")?;
+    let counters: anyhow::Result<SharedCounters> = match (address, random) {
         #[cfg(feature = "redis")]
-        address => {
+        (address, random) => {
             let settings = redis::settings(shared, address);
-            crate::store::redis::open_redis(settings, clock.clone(), random.clone(), control)
+            Ok(crate::store::redis::open_redis(settings, clock.clone(), random.clone(), control))
         }
         #[cfg(not(feature = "redis"))]
-        _ => {
-            drop(random.clone());
-            anyhow::bail!("this build knows no Redis: build it with the feature `redis`")
-        }
+        (_, _) => Err(anyhow::anyhow!("this build knows no Redis: build it with the feature `redis`")),
     };
-    Ok(Some(together(counters, shared.wait, clock.clone(), control)))
+    Ok(Some(together(counters?, shared.wait, clock.clone(), control)))
 }

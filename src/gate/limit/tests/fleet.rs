@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use proptest::prelude::*;
 
 use crate::gate::limit::Verdict;
 use crate::gate::limit::fleet::{Asking, Fleet, Mode, Step};
@@ -169,6 +170,40 @@ async fn a_small_limit_by_shares_is_over_by_one_on_each_gateway_at_most() {
     assert!((5..=8).contains(&passed), "{passed}");
     let later = world.run(60_000, &[5, 5, 5]).await;
     assert!((55..=61).contains(&later), "{later} in a minute");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    /// The bound of docs/shared-limits.md, in every span, whatever comes where and when.
+    #[test]
+    fn in_no_span_more_passes_than_the_bound_says(
+        rate in 100_u32..2000,
+        burst in 5_u32..600,
+        nodes in 1_usize..4,
+        loads in proptest::collection::vec(proptest::array::uniform3(0_u64..5000), 1..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let passed = runtime.block_on(async {
+            let mut world = world(nodes, rate, burst).await;
+            let mut passed = vec![0];
+            for load in &loads {
+                for _ in 0..60 {
+                    world.tick(load).await;
+                    passed.push(world.passed());
+                }
+            }
+            passed
+        });
+        let (burst, rate, nodes) = (u64::from(burst), u64::from(rate), nodes as u64);
+        let (most, credit) = ((burst / 4 / nodes).max(1), (burst / 32 / nodes).max(1));
+        for begin in 0..passed.len() {
+            for end in begin..passed.len() {
+                let span = (end - begin) as u64;
+                let bound = burst + (rate * span).div_ceil(1000) + nodes * (most + credit);
+                prop_assert!(passed[end] - passed[begin] <= bound, "{} in {span} ms, and the bound is {bound}", passed[end] - passed[begin]);
+            }
+        }
+    }
 }
 
 #[tokio::test]
