@@ -46,7 +46,7 @@ impl<'r> Who<'r> {
             Self::Token(digest) => [b"token", digest.as_bytes().as_slice()].into_iter().for_each(part),
             Self::Header(name, headers) => {
                 part(b"header");
-                headers.all(name).for_each(|value| part(value));
+                headers.all(name).for_each(part);
             }
         }
         out
