@@ -31,8 +31,26 @@ pub fn access(admin: &str) -> anyhow::Result<Model> {
     serde_json::from_value(body).with_context(|| format!("the answer of {admin} cannot be read"))
 }
 
+/// What the gateway behind `admin` says at `/readyz`, and whether traffic may come.
+pub fn readiness(admin: &str) -> anyhow::Result<(bool, Value)> {
+    let (status, body) = ask(admin, "/readyz")?;
+    Ok((status == StatusCode::OK, body))
+}
+
 /// Asks for a JSON document.
 fn get(admin: &str, path: &str) -> anyhow::Result<Value> {
+    let (status, body) = ask(admin, path)?;
+    if status != StatusCode::OK {
+        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("it gives no reason");
+        let status = status.as_u16();
+        let advice = if status == 401 { format!("; set {OPERATOR} to NAME:PASSWORD") } else { String::new() };
+        anyhow::bail!("the gateway at {admin} answers {status}: {detail}{advice}");
+    }
+    Ok(body)
+}
+
+/// Asks for a JSON document, and takes what comes.
+fn ask(admin: &str, path: &str) -> anyhow::Result<(StatusCode, Value)> {
     let address = format!("{}{path}", admin.trim_end_matches('/'));
     let operator = operator()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -41,15 +59,8 @@ fn get(admin: &str, path: &str) -> anyhow::Result<Value> {
         let client = Client::with_system_roots(bounds).map_err(anyhow::Error::msg)?;
         client.get_as(&address, operator).await.with_context(|| format!("no gateway answers at {admin}"))
     })?;
-    let body: Value =
-        serde_json::from_slice(&answer.body).with_context(|| format!("the answer of {address} is no JSON"))?;
-    if answer.status != StatusCode::OK {
-        let detail = body.get("detail").and_then(Value::as_str).unwrap_or("it gives no reason");
-        let status = answer.status.as_u16();
-        let advice = if status == 401 { format!("; set {OPERATOR} to NAME:PASSWORD") } else { String::new() };
-        anyhow::bail!("the gateway at {admin} answers {status}: {detail}{advice}");
-    }
-    Ok(body)
+    let body = serde_json::from_slice(&answer.body).with_context(|| format!("the answer of {address} is no JSON"))?;
+    Ok((answer.status, body))
 }
 
 /// Who asks, from the environment: an argument would be read by everybody on the machine (RFC 7617).

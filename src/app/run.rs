@@ -75,6 +75,13 @@ async fn live(house: &Arc<House>) -> anyhow::Result<()> {
             _ = interrupt.recv() => break,
         }
     }
+    let again = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    shutdown::give_notice(house, again).await;
     if let Some(task) = pinging {
         task.abort();
     }

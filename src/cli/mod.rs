@@ -17,6 +17,7 @@ mod explain;
 mod grant;
 mod key;
 mod office;
+mod ready;
 mod run;
 mod schema;
 mod table;
@@ -66,6 +67,8 @@ enum Command {
     Explain(Box<explain::Arguments>),
     /// Try on a running gateway what an attacker would try first: forged headers, odd paths, bad tokens
     Doctor(doctor::Arguments),
+    /// Ask a running gateway whether traffic may come: exit 0 if so, 1 if not, 2 if it does not answer; for health checks
+    Ready(ready::Arguments),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Clients: programs that may ask for tokens
@@ -162,6 +165,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Test(arguments) => test::test(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Ready(arguments) => ready::ready(&arguments),
         Command::Schema => schema::schema(),
         Command::Client { command, of } => client::client(command, of.file),
         Command::User { command, of } => user::user(command, of.file),

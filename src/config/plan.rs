@@ -56,7 +56,17 @@ pub struct Plan {
     pub log: Option<LogFormat>,
     /// What the gateway decided is kept for a while, for explanations.
     pub decisions: bool,
+    pub shutdown: Shutdown,
     pub warnings: Vec<Warning>,
+}
+
+/// How the gateway ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// It serves on for so long while it says that it is not ready.
+    pub notice: Duration,
+    /// Requests in flight may take so long to finish after that.
+    pub drain: Duration,
 }
 
 /// Somebody who may see the console.

@@ -230,6 +230,60 @@ fn sigterm_finishes_every_request_in_flight_and_takes_no_more() {
     assert_eq!(house.mentions("\"http.status\":200"), IN_FLIGHT, "every request has its line in the log");
 }
 
+/// What `portcullis ready` answers: exit code and standard output.
+fn asks_whether_ready(admin: u16) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let out = command.args(["ready", "--admin", &format!("http://127.0.0.1:{admin}")]).output().unwrap();
+    (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+/// A gateway that gives an hour's notice has been told to end.
+fn given_notice() -> House {
+    let house = House::start(&format!("shutdown: {{notice: 1h}}\n{}", routes("one")));
+    assert_eq!(house.admin_get("/readyz").status, 200);
+    assert_eq!(asks_whether_ready(house.admin), (Some(0), "ready\n".to_owned()));
+    house.signal("TERM");
+    house.event("not ready from now on; connections are accepted for 1h more");
+    house
+}
+
+#[test]
+fn readiness_goes_off_first_and_new_clients_are_served_while_balancers_take_notice() {
+    let mut house = given_notice();
+    assert_eq!(house.admin_get("/readyz").status, 503);
+    assert_eq!(house.admin_get("/livez").status, 200);
+    assert_eq!(asks_whether_ready(house.admin), (Some(1), "not ready\n".to_owned()));
+    for _ in 0..20 {
+        assert_eq!(house.get("/x").text(), "one", "who comes by an old address is served");
+    }
+    house.signal("TERM");
+    house.event("told to end again");
+    assert_eq!(house.ended(), Some(0), "a second signal cuts the notice short");
+    assert_eq!(house.mentions("\"http.status\":200"), 20);
+}
+
+#[test]
+fn a_notice_ends_by_itself_and_requests_get_as_long_as_the_file_says() {
+    let (arrived, arrives) = mpsc::channel();
+    let upstream = Upstream::start(move |_| {
+        arrived.send(()).unwrap();
+        Reply::Take(Box::new(|mut stream| drop(stream.read(&mut [0; 1]))))
+    });
+    let mut house = House::start(&format!(
+        "shutdown: {{notice: 50ms, drain: 50ms}}\n\
+         upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"], timeout: {{response: 1h}}}}}}\n\
+         routes: [{{match: GET /x, access: public, upstream: far}}]\n",
+        upstream.port
+    ));
+    let mut wire = house.wire();
+    wire.send(REQUEST);
+    arrives.recv().unwrap();
+    house.signal("TERM");
+    house.event("draining");
+    assert!(wire.is_closed(), "what takes longer is cut");
+    assert_eq!(house.ended(), Some(0));
+}
+
 #[test]
 fn who_was_connected_before_sigterm_is_answered_and_who_stays_silent_is_not_waited_for() {
     let plot = Plot::new();

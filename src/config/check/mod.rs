@@ -22,6 +22,7 @@ mod unused;
 mod upstream;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub(super) use limit::word as per_word;
 
@@ -30,7 +31,7 @@ use super::document::observe::Decisions;
 use super::document::test::TestFile;
 use super::place::{At, Place};
 use super::plan::test::Test;
-use super::plan::{Plan, Store, Warning};
+use super::plan::{Plan, Shutdown, Store, Warning};
 use super::problem::{Problem, Problems};
 use super::source::Source;
 use super::suggest;
@@ -76,6 +77,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     let issuers = issuer::issuers(document, &mut check);
     let upstreams = upstream::upstreams(document, &mut check);
     let routes = route::routes(document, &upstreams, &mut check);
+    let shutdown = shutdown(document, &mut check);
     unused::unused(document, &mut check);
     lint::lint(document, routes.as_deref(), &mut check);
     let names = test::Names::of(document, routes.as_ref());
@@ -100,6 +102,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
             .as_ref()
             .and_then(|o| o.decisions.as_ref())
             .is_none_or(|at| at.value == Decisions::On),
+        shutdown,
         warnings,
     })
 }
@@ -126,6 +129,14 @@ pub(super) fn more_tests(
 fn store(document: &Document, check: &Check<'_>) -> Store {
     let path = document.store.as_ref().and_then(|store| store.sqlite.0.as_ref());
     Store::Sqlite(check.base.join(path.map_or("portcullis.db", |path| path.value.as_str())))
+}
+
+fn shutdown(document: &Document, check: &mut Check<'_>) -> Shutdown {
+    let written = document.shutdown.as_ref();
+    Shutdown {
+        notice: text::span(written.and_then(|w| w.notice.as_ref()), Duration::ZERO, check),
+        drain: text::span(written.and_then(|w| w.drain.as_ref()), Duration::from_secs(30), check),
+    }
 }
 
 impl Check<'_> {

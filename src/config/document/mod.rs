@@ -13,6 +13,7 @@ pub mod read;
 pub mod route;
 pub mod secret;
 pub mod shared;
+pub mod shutdown;
 pub mod store;
 pub mod test;
 pub mod upstream;
@@ -52,6 +53,8 @@ section! {
         tests: Option<Vec<test::Test>>,
         /// What is written about each request.
         observe: Option<observe::Observe>,
+        /// How the gateway ends.
+        shutdown: Option<shutdown::Shutdown>,
     }
     instead [
         server: "listeners stand under `listen`",
