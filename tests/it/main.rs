@@ -19,6 +19,7 @@ mod browser;
 mod clients;
 mod command_line;
 mod conformance;
+mod dashboards;
 mod deployment;
 mod engines;
 mod explains;
