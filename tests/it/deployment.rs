@@ -73,6 +73,16 @@ fn the_container_is_built_as_it_should_be_of_all_that_cargo_needs() {
     must_succeed(cargo.current_dir(folder.path()));
 }
 
+#[test]
+fn the_file_that_the_package_starts_with_has_no_problem_and_writes_where_the_service_may() {
+    let file = root().join("systemd/debian/gateway.yaml");
+    let out = must_succeed(Command::new(env!("CARGO_BIN_EXE_portcullis")).arg("check").arg(&file));
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(said.contains("listens on http://127.0.0.1:8080") && !said.contains("warning"), "{said}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("store: {sqlite: /var/lib/portcullis/"), "the one folder that the unit leaves open");
+}
+
 /// The value of `key: 15s` in a text.
 fn seconds(text: &str, key: &str) -> u64 {
     let (_, rest) = text.split_once(&format!("{key}: ")).unwrap_or_else(|| panic!("{key} in {text}"));
