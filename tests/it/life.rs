@@ -27,6 +27,8 @@ fn prometheus_accepts_the_metrics() {
     let house = House::before(&upstream);
     assert_eq!(house.get("/x").status, 200);
     assert_eq!(house.get("/..%2f").status, 400);
+    // Counted when the answer has gone, which its reader may see first.
+    house.wait_for_metric("portcullis_upstream_duration_seconds_count", &[], |count| count >= 1.0);
     let page = house.admin_get("/metrics").text();
     for name in
         ["portcullis_requests_total", "portcullis_upstream_duration_seconds_bucket", "process_resident_memory_bytes"]
