@@ -11,9 +11,12 @@ pub mod counters;
 pub mod grants;
 pub mod keys;
 pub mod memory;
+pub mod news;
 pub mod people;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod turning;
@@ -25,6 +28,7 @@ pub use grants::{
 };
 pub use keys::{KeptKeySet, Keys, SigningKey, Succession};
 pub use memory::Memory;
+pub use news::News;
 pub use people::{Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User};
 #[cfg(feature = "sqlite")]
 pub use sqlite::open_sqlite;
@@ -51,6 +55,19 @@ pub struct Versions {
     pub revocations: u64,
 }
 
+/// How a store is doing; for metrics and readiness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// `memory`, `sqlite`, `postgres`.
+    pub kind: &'static str,
+    /// Connections that are open, in use, and allowed; `None` where there are none.
+    pub connections: Option<(usize, usize, usize)>,
+    /// What other processes change is told at once; `None` where it never is.
+    pub hears: Option<bool>,
+    /// Verbs that failed since the start, where they are counted.
+    pub faults: u64,
+}
+
 /// Verbs run on the store's own threads; callers wait without blocking theirs.
 pub trait Store: Keys + Clients + People + Grants + Send + Sync + 'static {
     /// What has changed; cheap enough to be asked several times a second.
@@ -62,6 +79,11 @@ pub trait Store: Keys + Clients + People + Grants + Send + Sync + 'static {
 
     /// Whether the store answers; for readiness.
     fn ping(&self) -> Act<'_, ()>;
+
+    /// Word of what other processes change; `versions` says what it was.
+    fn news(&self) -> News;
+
+    fn status(&self) -> StoreStatus;
 }
 
 /// A verb of the store on its way.

@@ -22,15 +22,21 @@ struct Fresh {
     _keep: Box<dyn std::any::Any>,
 }
 
-fn memory() -> Fresh {
+async fn memory() -> Fresh {
     Fresh { store: Arc::new(super::Memory::default()), _keep: Box::new(()) }
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite() -> Fresh {
+async fn sqlite() -> Fresh {
     let directory = tempfile::tempdir().unwrap();
     let store = super::open_sqlite(&directory.path().join("store.db")).unwrap();
     Fresh { store, _keep: Box::new(directory) }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres() -> Fresh {
+    let (store, database) = super::postgres::tests::fresh().await;
+    Fresh { store, _keep: Box::new(database) }
 }
 
 /// Every case as a test of one backend.
@@ -40,7 +46,7 @@ macro_rules! backend {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    let fresh = super::$backend();
+                    let fresh = super::$backend().await;
                     super::$file::$case(&fresh.store).await;
                 }
             )*
@@ -127,6 +133,8 @@ macro_rules! backends {
 backends! { memory }
 #[cfg(feature = "sqlite")]
 backends! { sqlite }
+#[cfg(feature = "postgres")]
+backends! { postgres }
 
 fn key(id: &str, algorithm: &str, made: u64) -> SigningKey {
     SigningKey {

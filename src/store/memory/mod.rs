@@ -11,8 +11,8 @@ use std::future::ready;
 use parking_lot::Mutex;
 
 use super::{
-    AccessToken, Act, Code, Consent, Grant, GrantId, KeptClient, KeptKeySet, Revocation, Revoked, SecretUse, Session,
-    SigningKey, Store, User, Versions,
+    AccessToken, Act, Code, Consent, Grant, GrantId, KeptClient, KeptKeySet, News, Revocation, Revoked, SecretUse,
+    Session, SigningKey, Store, StoreStatus, User, Versions,
 };
 use crate::ground::{Digest, Time};
 
@@ -83,6 +83,14 @@ impl Store for Memory {
 
     fn ping(&self) -> Act<'_, ()> {
         self.act(|_| ())
+    }
+
+    fn news(&self) -> News {
+        News::never()
+    }
+
+    fn status(&self) -> StoreStatus {
+        StoreStatus { kind: "memory", ..StoreStatus::default() }
     }
 }
 

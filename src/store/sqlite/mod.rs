@@ -28,7 +28,7 @@ use rusqlite::{Connection, params};
 use self::column::column;
 use self::fault::fault;
 use self::worker::Worker;
-use super::{Act, SharedStore, Store, StoreFault, Versions};
+use super::{Act, News, SharedStore, Store, StoreFault, StoreStatus, Versions};
 use crate::ground::Time;
 
 /// Opens the store at `path` and brings its schema up to date; makes the file when there is none, but not its directory.
@@ -59,6 +59,14 @@ impl Store for Sqlite {
 
     fn sweep(&self, now: Time, most: usize) -> Act<'_, usize> {
         self.writer.run("forget what is over", move |file| sweep(file, now, most))
+    }
+
+    fn news(&self) -> News {
+        News::never()
+    }
+
+    fn status(&self) -> StoreStatus {
+        StoreStatus { kind: "sqlite", ..StoreStatus::default() }
     }
 
     /// Asks the reader alone: a readiness probe must not cost a write.

@@ -1,0 +1,98 @@
+//! Hears what other gateways tell (`LISTEN`), on a connection of its own.
+//!
+//! Word that is lost costs a moment, not the truth: the store is asked now and then anyway. This connection is also what
+//! notices first that the database has gone, and that it is back.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::fault::in_words;
+use super::revoke::CHANNEL;
+use super::verb::Office;
+
+/// How often a silent connection is asked whether it still is one.
+const ASK: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// The first pause before another try, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+
+/// What the ear needs.
+pub(super) struct Ear {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+    pub(super) office: Arc<Office>,
+    /// Counts what was heard.
+    pub(super) told: watch::Sender<u64>,
+    pub(super) hears: Arc<AtomicBool>,
+}
+
+impl Ear {
+    /// Runs until its task is ended.
+    pub(super) async fn listen(self) {
+        let mut pause = PAUSE.0;
+        loop {
+            let cause = match tokio::time::timeout(ANSWER, self.config.connect(self.tls.clone())).await {
+                Ok(Ok((client, connection))) => {
+                    let ear = &self;
+                    let mut connection = connection;
+                    let hearing = async {
+                        loop {
+                            match poll_fn(|context| connection.poll_message(context)).await {
+                                Some(Ok(AsyncMessage::Notification(_))) => ear.tell(),
+                                Some(Ok(_)) => {}
+                                Some(Err(cause)) => return in_words(&cause),
+                                None => return "the connection was closed".to_owned(),
+                            }
+                        }
+                    };
+                    tokio::select! {
+                        cause = hearing => cause,
+                        cause = self.attend(&client, &mut pause) => cause,
+                    }
+                }
+                Ok(Err(cause)) => in_words(&cause),
+                Err(_) => "it does not answer".to_owned(),
+            };
+            if self.hears.swap(false, Ordering::SeqCst) {
+                tracing::warn!("PostgreSQL is not heard any more, and asked instead: {cause}");
+            } else {
+                self.office.health.bad(format!("PostgreSQL cannot be reached: {cause}"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    /// Begins to listen, and then asks now and then whether anybody is there. Ends when nobody is.
+    async fn attend(&self, client: &Client, pause: &mut Duration) -> String {
+        let mut sql = format!("LISTEN {CHANNEL}");
+        loop {
+            match tokio::time::timeout(ANSWER, client.batch_execute(&sql)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(cause)) => return in_words(&cause),
+                Err(_) => return "it does not answer".to_owned(),
+            }
+            self.office.health.good();
+            if !self.hears.swap(true, Ordering::SeqCst) {
+                *pause = PAUSE.0;
+                // What was told before nobody has heard.
+                self.tell();
+            }
+            sql = "SELECT 1".to_owned();
+            tokio::time::sleep(ASK).await;
+        }
+    }
+
+    fn tell(&self) {
+        self.told.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}

@@ -1,0 +1,106 @@
+//! Brings the users of the file into the table. One gateway at a time: two that start together would add each user twice,
+//! and only one of them may say that it did.
+
+use super::FILE;
+use super::column::{kept, kept_if_any, list, text, text_if_any};
+use super::fault::Failure;
+use super::revoke::{self, Ending};
+use super::session::Session;
+use super::sessions;
+use super::users::{add, named, remove};
+use crate::ground::Time;
+use crate::store::people::folded;
+use crate::store::{FileUser, Origin, Reconciled, Spare, User, Whose};
+
+pub(super) async fn users(
+    db: &mut Session,
+    users: &[FileUser],
+    (now, tokens_end): (Time, Time),
+) -> Result<Reconciled, Failure> {
+    db.alone(FILE).await?;
+    let mut report = Reconciled::default();
+    let names: Vec<String> = users.iter().map(|user| folded(&user.name)).collect();
+    let known = "SELECT id, folded, name FROM portcullis.person WHERE from_file ORDER BY folded";
+    for row in db.rows(known, &[]).await? {
+        if !names.contains(&text(&row, "folded")?) {
+            remove(db, &text(&row, "id")?, now, tokens_end).await?;
+            report.removed.push(text(&row, "name")?);
+        }
+    }
+    for written in users {
+        one(db, written.clone(), (now, tokens_end), &mut report).await?;
+    }
+    Ok(report)
+}
+
+async fn one(db: &mut Session, written: FileUser, times: (Time, Time), report: &mut Reconciled) -> Result<(), Failure> {
+    let name = written.name.clone();
+    match named(db, &name, "FOR UPDATE").await? {
+        Some(User { origin: Origin::Command, .. }) => report.conflicts.push(name),
+        Some(before) if written.id_is_written && written.id != before.id => {
+            remove(db, &before.id, times.0, times.1).await?;
+            report.removed.push(name);
+            introduce(db, written, times.0, report).await?;
+        }
+        Some(before) => {
+            if update(db, before, written, times).await? {
+                report.changed.push(name);
+            }
+        }
+        None => introduce(db, written, times.0, report).await?,
+    }
+    Ok(())
+}
+
+async fn introduce(db: &mut Session, written: FileUser, now: Time, report: &mut Reconciled) -> Result<(), Failure> {
+    if written.id_is_written {
+        // Who writes an id wants this very person back.
+        db.execute("DELETE FROM portcullis.retired WHERE id = $1", &[&kept(&written.id)]).await?;
+    }
+    let (name, hash) = (written.name.clone(), written.password.clone());
+    if add(db, &written.into_user(now), hash.as_deref()).await? {
+        report.added.push(name);
+    } else {
+        report.conflicts.push(name);
+    }
+    Ok(())
+}
+
+/// Whether a role was lost or another password set.
+async fn update(
+    db: &mut Session,
+    before: User,
+    written: FileUser,
+    (now, tokens_end): (Time, Time),
+) -> Result<bool, Failure> {
+    let last = db.maybe("SELECT file_hash FROM portcullis.person WHERE id = $1", &[&kept(&before.id)]).await?;
+    let last = last.map(|row| text_if_any(&row, "file_hash")).transpose()?;
+    let news = last != Some(written.password.clone());
+    let is_other = news && before.password != written.password;
+    let lost = before.roles.iter().any(|role| !written.roles.contains(role));
+    let mut roles = written.roles;
+    roles.sort_unstable();
+    let password = if is_other { &written.password } else { &before.password };
+    db.execute(
+        "UPDATE portcullis.person SET name = $2, email = $3, email_verified = $4, profile = $5, password = $6,
+         roles = $7, file_hash = $8 WHERE id = $1",
+        &[
+            &kept(&before.id),
+            &kept(&written.name),
+            &kept_if_any(written.email.as_deref()),
+            &written.email_verified,
+            &kept(&written.profile),
+            &kept_if_any(password.as_deref()),
+            &list(&roles),
+            &kept_if_any(written.password.as_deref()),
+        ],
+    )
+    .await?;
+    if is_other {
+        sessions::end_all(db, &before.id, &Spare::None).await?;
+        revoke::grants(db, &Ending::Whose(&Whose::User(before.id)), now, tokens_end).await?;
+    } else if lost {
+        revoke::turn_epochs(db, &before.id, now, tokens_end).await?;
+    }
+    Ok(lost || is_other)
+}
