@@ -163,9 +163,9 @@ pub struct Dependency {
 
 impl Dependency {
     /// The store, and why it does not answer.
-    pub fn store(fault: Option<String>) -> Self {
+    pub fn store(name: &str, fault: Option<String>) -> Self {
         let state = if fault.is_none() { "up" } else { "down" };
-        Self { kind: "store", name: "store".to_owned(), state, detail: fault }
+        Self { kind: "store", name: name.to_owned(), state, detail: fault }
     }
 
     /// What a fleet counts together: while it is down each gateway counts for itself.

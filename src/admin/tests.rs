@@ -46,7 +46,7 @@ impl Desk for Fake {
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>> {
         let dependencies = vec![
-            Dependency::store(None),
+            Dependency::store("store", None),
             Dependency::issuer("corp", true, Some("connection refused"), Some(2)),
             Dependency::issuer("<b>", false, Some("never fetched"), Some(0)),
             Dependency::upstream("orders", (1, 2)),

@@ -1,10 +1,11 @@
 //! What the admin listener asks of the house.
 
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use super::house::House;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::console;
@@ -12,17 +13,43 @@ use crate::admin::{Asked, Console, Credentials, Dependency, Described, Door, Rea
 use crate::config::diff::Model;
 use crate::observe::Reason;
 use crate::observe::explanation::{Brief, Explanation};
+use crate::observe::metrics::Metrics;
 use crate::serve::decisions::Wanted;
 use crate::serve::explain;
 
 /// The house behind the admin listener. Weak: the listener does not keep a house alive that is ending.
 pub struct Desk {
-    house: Weak<House>,
+    /// Empty until the house stands.
+    house: OnceLock<Weak<House>>,
+    metrics: Arc<Metrics>,
+    /// Why the store is not open yet.
+    waiting: Mutex<Option<String>>,
 }
 
 impl Desk {
-    pub fn new(house: &Arc<House>) -> Self {
-        Self { house: Arc::downgrade(house) }
+    /// Of a house that does not stand yet.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { house: OnceLock::new(), metrics, waiting: Mutex::new(None) }
+    }
+
+    pub fn waits_for_store(&self, cause: &str) {
+        *self.waiting.lock() = Some(cause.to_owned());
+    }
+
+    pub fn belongs_to(&self, house: &Arc<House>) {
+        // It belongs to one house all its life.
+        let _ = self.house.set(Arc::downgrade(house));
+    }
+
+    fn house(&self) -> Option<Arc<House>> {
+        self.house.get()?.upgrade()
+    }
+
+    /// Of a house that does not stand yet, or any more.
+    fn absent(&self) -> Readiness {
+        let waiting = self.waiting.lock().clone().filter(|_| self.house.get().is_none());
+        let dependencies = waiting.map(|cause| Dependency::store("postgres", Some(cause))).into_iter().collect();
+        Readiness { ready: false, generation: 0, dependencies }
     }
 }
 
@@ -31,21 +58,21 @@ const PROBE: Duration = Duration::from_secs(2);
 
 impl crate::admin::Desk for Desk {
     fn metrics(&self) -> String {
-        self.house.upgrade().map_or_else(String::new, |house| house.context.metrics.page())
+        self.metrics.page()
     }
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = Readiness> + Send + '_>> {
         Box::pin(async move {
-            match self.house.upgrade() {
+            match self.house() {
                 Some(house) => ready(&house).await,
-                None => Readiness { ready: false, generation: 0, dependencies: Vec::new() },
+                None => self.absent(),
             }
         })
     }
 
     fn reload(&self) -> Pin<Box<dyn Future<Output = ReloadReport> + Send + '_>> {
         Box::pin(async move {
-            match self.house.upgrade() {
+            match self.house() {
                 Some(house) => house.reload().await,
                 None => ReloadReport { done: false, generation: 0, problems: Some("the gateway is ending".to_owned()) },
             }
@@ -53,13 +80,13 @@ impl crate::admin::Desk for Desk {
     }
 
     fn access(&self) -> Value {
-        let model = self.house.upgrade().map(|house| Model::of(&house.current.load().plan)).unwrap_or_default();
+        let model = self.house().map(|house| Model::of(&house.current.load().plan)).unwrap_or_default();
         serde_json::to_value(model).unwrap_or_default()
     }
 
     fn decisions(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Brief>, String>> + Send + '_>> {
         Box::pin(async move {
-            let Some(house) = self.house.upgrade() else { return Ok(Vec::new()) };
+            let Some(house) = self.house() else { return Ok(Vec::new()) };
             let reason = asked.code.as_deref().map(|code| {
                 let known = Reason::ALL.iter().find(|reason| reason.code() == code);
                 known.copied().ok_or_else(|| format!("there is no reason code `{code}`"))
@@ -73,7 +100,7 @@ impl crate::admin::Desk for Desk {
 
     fn explain(&self, request_id: String) -> Pin<Box<dyn Future<Output = Option<Explanation>> + Send + '_>> {
         Box::pin(async move {
-            let house = self.house.upgrade()?;
+            let house = self.house()?;
             let wanted = Wanted { request_id: Some(request_id), ..Wanted::default() };
             let account = house.accounts(&wanted, 1).await.into_iter().next()?;
             let snapshot = house.shared.house.load_full();
@@ -83,14 +110,14 @@ impl crate::admin::Desk for Desk {
 
     fn console(&self, code: Option<String>) -> Pin<Box<dyn Future<Output = Console> + Send + '_>> {
         Box::pin(async move {
-            let Some(house) = self.house.upgrade() else { return console::ending() };
+            let Some(house) = self.house() else { return console::ending() };
             console::of(&house, ready(&house).await, code.as_deref()).await
         })
     }
 
     fn rehearse(&self, call: Described) -> Pin<Box<dyn Future<Output = Result<Explanation, String>> + Send + '_>> {
         Box::pin(async move {
-            let house = self.house.upgrade().ok_or("the gateway is ending")?;
+            let house = self.house().ok_or("the gateway is ending")?;
             let plan = house.current.load().plan.clone();
             let explaining = tokio::task::spawn_blocking(move || console::rehearse(&plan, &call));
             explaining.await.map_err(|fault| fault.to_string())?.map_err(|fault| format!("{fault:#}"))
@@ -99,7 +126,7 @@ impl crate::admin::Desk for Desk {
 
     fn operator(&self, shown: Option<Credentials>) -> Pin<Box<dyn Future<Output = Door> + Send + '_>> {
         Box::pin(async move {
-            match self.house.upgrade() {
+            match self.house() {
                 Some(house) => house.operators.door(shown).await,
                 None => Door::Shut,
             }
@@ -130,9 +157,10 @@ async fn ready(house: &House) -> Readiness {
 }
 
 async fn store(house: &House) -> Dependency {
-    match tokio::time::timeout(PROBE, house.context.store.ping()).await {
-        Ok(Ok(())) => Dependency::store(None),
-        Ok(Err(fault)) => Dependency::store(Some(fault.to_string())),
-        Err(_) => Dependency::store(Some("it does not answer".to_owned())),
-    }
+    let fault = match tokio::time::timeout(PROBE, house.context.store.ping()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(fault)) => Some(fault.to_string()),
+        Err(_) => Some("it does not answer".to_owned()),
+    };
+    Dependency::store(house.context.store.status().kind, fault)
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedSender, channel, unbounded_channel};
 use super::desk::Desk;
 use super::doors::Doors;
 use super::history::History;
+use super::notify;
 use super::open::{self, Context, Opened};
 use super::operators::Operators;
 use super::run::Options;
@@ -21,7 +22,7 @@ use super::sources;
 use super::traffic::{self, Samples};
 use crate::admin;
 use crate::config::Plan;
-use crate::config::plan::{self, LogFormat as Planned};
+use crate::config::plan::LogFormat as Planned;
 use crate::dial::client::{Bounds, Client};
 use crate::ground::{Clock as _, SharedClock, SharedRandom, SystemClock, SystemRandom};
 use crate::observe::events;
@@ -65,7 +66,16 @@ impl House {
         let format = log_format(&plan, &options);
         events::start(format, options.log_level.as_deref());
         let metrics = Metrics::new(count);
-        let store = store(&plan)?;
+        let admin = tokio::net::TcpListener::bind(plan.admin).await;
+        let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;
+        let desk = Arc::new(Desk::new(Arc::clone(&metrics)));
+        // Whoever looks at a gateway that waits for its store hears what it waits for.
+        tokio::spawn(admin::serve(admin, Arc::<Desk>::clone(&desk)));
+        let store = open::store::wait_for(&plan, |cause| {
+            desk.waits_for_store(cause);
+            notify::waiting(cause);
+        });
+        let store = store.await?;
         let (hosted, sightings) = hosted(&store, &control).await?;
         let (clock, random): (SharedClock, SharedRandom) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let together = open::shared::open(&plan, &clock, &random, &control)?;
@@ -79,8 +89,6 @@ impl House {
             metrics: Arc::clone(&metrics),
             together,
         };
-        let admin = tokio::net::TcpListener::bind(plan.admin).await;
-        let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;
         let operators = Operators::of(&plan).await?;
         let mut doors = Doors::new(count);
         let change = doors.prepare(&plan.listeners)?;
@@ -124,7 +132,7 @@ impl House {
         tokio::spawn(confirm(store, sightings));
         tokio::spawn(traffic::follow(Arc::downgrade(&house)));
         tokio::spawn(open::authority::keep_up(Arc::downgrade(&house)));
-        tokio::spawn(admin::serve(admin, Arc::new(Desk::new(&house))));
+        desk.belongs_to(&house);
         Ok(house)
     }
 
@@ -265,17 +273,6 @@ async fn confirm(store: SharedStore, mut sightings: Receiver<Sighting>) {
         if let Err(fault) = store.confirm_grant(grant, generation).await {
             tracing::warn!("a grant could not be confirmed: {fault}");
         }
-    }
-}
-
-pub(super) fn store(plan: &Plan) -> anyhow::Result<SharedStore> {
-    match &plan.store {
-        #[cfg(feature = "sqlite")]
-        plan::Store::Sqlite(path) => {
-            crate::store::open_sqlite(path).with_context(|| format!("store {}", path.display()))
-        }
-        #[cfg(not(feature = "sqlite"))]
-        plan::Store::Sqlite(_) => anyhow::bail!("this build has no SQLite store: build it with the feature `sqlite`"),
     }
 }
 

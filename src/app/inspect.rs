@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::house::store;
 use super::office::OfficeFault;
-use super::open::{authority, issuers};
+use super::open::{authority, issuers, store};
 use crate::config::{self, Files};
 use crate::dial::client::{Bounds, Client};
 use crate::ground::{Clock as _, SystemClock, SystemRandom};
@@ -52,7 +51,8 @@ const CHECKS: [&str; 9] = [
 /// one.
 pub async fn inspect(file: &Path, token: &str) -> Result<Inspection, OfficeFault> {
     let plan = config::load(file, &Files).map_err(OfficeFault::Problems)?;
-    let store: SharedStore = if plan.authority.is_some() { store(&plan)? } else { Arc::new(Memory::default()) };
+    let store: SharedStore =
+        if plan.authority.is_some() { store::open(&plan).await? } else { Arc::new(Memory::default()) };
     let revocations = Arc::new(Revocations::default());
     // What was revoked is read once; nothing follows it from there.
     let read = Follower::open(Arc::clone(&revocations), Arc::clone(&store), Arc::new(SystemClock)).await;

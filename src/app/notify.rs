@@ -16,6 +16,11 @@ pub fn reloading() {
     }
 }
 
+/// Not serving yet, and why. systemd gives it half a minute more each time (`TimeoutStartSec` does not end it).
+pub fn waiting(why: &str) {
+    tell(&[NotifyState::Status(why), NotifyState::ExtendTimeoutUsec(30_000_000)]);
+}
+
 /// Draining.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::house::store;
-use super::open::authority;
+use super::open::{authority, store};
 use crate::authority::administration::Administration;
 use crate::config::{self, Files, Plan, Problems};
 use crate::ground::{SystemClock, SystemRandom};
@@ -34,7 +33,7 @@ impl Office {
     pub async fn open(file: &Path) -> Result<Self, OfficeFault> {
         let plan = config::load(file, &Files).map_err(OfficeFault::Problems)?;
         let planned = plan.authority.as_ref().context("the file has no `authority`: there is nothing to administer")?;
-        let store = store(&plan)?;
+        let store = store::open(&plan).await?;
         let administration = Administration {
             settings: authority::settings(planned, &store, &SystemRandom).await?,
             sealer: Arc::new(authority::sealer(planned)?),

@@ -23,21 +23,38 @@ pub struct Upkeep {
 impl Upkeep {
     /// One round. A store that fails is told about, and the next round tries again.
     pub async fn round(&mut self, authority: &Authority) {
-        if let Err(fault) = self.look(authority).await {
+        let done = match self.look(authority).await {
+            Ok(()) => self.tidy(authority).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = done {
             tracing::warn!("upkeep of the authority: {fault}");
         }
         self.looks += 1;
     }
 
+    /// Between two rounds: another process has said that it changed something.
+    pub async fn hear(&mut self, authority: &Authority) {
+        if let Err(fault) = self.look(authority).await {
+            tracing::warn!("what another process has changed cannot be read: {fault}");
+        }
+    }
+
     async fn look(&mut self, authority: &Authority) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let now = authority.store.versions().await?;
-        let before = self.seen.replace(now);
+        let before = self.seen;
         if before.is_none_or(|before| before.clients != now.clients) {
             authority.read_clients().await?;
         }
         if before.is_none_or(|before| before.keys != now.keys) || authority.ring.is_due() {
             authority.ring.refresh().await?;
         }
+        // Only now: what could not be taken over is tried again.
+        self.seen = Some(now);
+        Ok(())
+    }
+
+    async fn tidy(&self, authority: &Authority) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         if self.looks.is_multiple_of(60) {
             for key in authority.ring.rotate_by_schedule().await? {
                 authority.tell(audit::keys_made(&key)).await?;

@@ -60,6 +60,16 @@ fn world() -> Memory {
         .with_variable("ALICE_PASSWORD", "battery horse correct staple")
         .with_variable("CAROL_PASSWORD", "correct horse battery staple")
         .with_variable("SHORT", "too short")
+        .with_variable(
+            "DATABASE_URL",
+            "postgres://gate:s3cret-Word@db1.internal:5432,db2.internal/portcullis?sslmode=verify-full",
+        )
+        .with_variable("DATABASE_CLEAR", "postgres://gate:s3cret-Word@db.internal/portcullis?sslmode=disable")
+        .with_variable("DATABASE_KEYWORDS", "host=db.internal password=s3cret-Word dbname=portcullis")
+        .with_variable("DATABASE_ODD_PASSWORD", "postgres://gate:s3cret?Word@db.internal/portcullis")
+        .with_variable("DATABASE_NO_NAME", "postgres://gate:s3cret-Word@db.internal")
+        .with_variable("DATABASE_PRISMA", "postgres://gate:s3cret-Word@db.internal/portcullis?schema=gate")
+        .with_variable("DATABASE_LIBPQ", "postgres://gate:s3cret-Word@db.internal/portcullis?sslrootcert=ca.pem")
         .with_variable("EMPTY", "")
 }
 

@@ -1,6 +1,7 @@
 //! Tokens of the hosted authority whose signature is good and which are good for nothing any more.
 //!
-//! The store says what was revoked, in order; this follows it a quarter of a second behind, and at once when it is told. A
+//! The store says what was revoked, in order; this follows it a quarter of a second behind, and at once when it is told, by
+//! this process or through the store by another. A
 //! worker asks without a lock: the set is an immutable snapshot that is swapped, and an empty one costs one load.
 
 use std::collections::HashMap;
@@ -123,9 +124,14 @@ impl Follower {
 
     /// Runs until its task is dropped. A store that cannot be read leaves the last known set in force.
     pub async fn follow(mut self) {
+        let mut news = self.store.news();
         loop {
-            // Told or not: the store is asked.
-            let _ = tokio::time::timeout(EVERY, self.revocations.kick.notified()).await;
+            // Told by us, told by another gateway, or not told: the store is asked.
+            tokio::select! {
+                () = self.revocations.kick.notified() => {}
+                () = news.next() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
             match self.read().await {
                 Ok(()) if self.failing => {
                     self.failing = false;

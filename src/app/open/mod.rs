@@ -4,6 +4,7 @@ pub mod authority;
 pub mod issuers;
 pub(super) mod routes;
 pub mod shared;
+pub mod store;
 mod upstreams;
 
 use std::collections::BTreeMap;

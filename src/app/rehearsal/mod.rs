@@ -18,8 +18,8 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use http::StatusCode;
 
-use super::open::{Context, authority, issuers, routes};
-use super::{doors, house};
+use super::doors;
+use super::open::{Context, authority, issuers, routes, store};
 use crate::config::Plan;
 use crate::config::plan::Destination;
 use crate::config::plan::test::{Call, Token};
@@ -88,7 +88,7 @@ impl Rehearsal {
     /// With tokens as they are: asks issuers for keys, and the store for revocations, where there is one.
     pub async fn real(plan: &Plan) -> anyhow::Result<Self> {
         let store: SharedStore =
-            if plan.authority.is_some() { house::store(plan)? } else { Arc::new(Memory::default()) };
+            if plan.authority.is_some() { store::open(plan).await? } else { Arc::new(Memory::default()) };
         let revocations = Arc::new(Revocations::default());
         // What was revoked is read once; nothing follows it from there.
         Follower::open(Arc::clone(&revocations), Arc::clone(&store), Arc::new(SystemClock)).await?;

@@ -73,7 +73,7 @@ fn limits(written: Option<&WrittenLimits>, check: &mut Check<'_>) -> ListenerLim
     }
 }
 
-fn certificate(tls: &Tls, check: &mut Check<'_>) -> Option<Certificate> {
+pub(super) fn certificate(tls: &Tls, check: &mut Check<'_>) -> Option<Certificate> {
     let certificate = tls.certificate.0.as_ref().and_then(|at| check.certificates(at, "the certificate"));
     let key = tls.key.0.as_ref()?;
     let pem = check.read(key, "the private key")?;

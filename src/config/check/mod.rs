@@ -16,6 +16,7 @@ mod pattern;
 mod route;
 mod secret;
 mod shared;
+mod store;
 pub(super) mod test;
 mod text;
 mod unused;
@@ -32,6 +33,7 @@ use super::document::test::TestFile;
 use super::place::{At, Place};
 use super::plan::test::Test;
 use super::plan::{Plan, Shutdown, Store, Warning};
+use super::plan::{Plan, Warning};
 use super::problem::{Problem, Problems};
 use super::source::Source;
 use super::suggest;
@@ -74,6 +76,8 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     let store = store(document, &check);
     let shared = shared::shared(document, &mut check);
     let authority = authority::authority(document, &store, &mut check);
+    let store = store::store(document, &mut check);
+    let authority = authority::authority(document, store.as_ref(), &mut check);
     let issuers = issuer::issuers(document, &mut check);
     let upstreams = upstream::upstreams(document, &mut check);
     let routes = route::routes(document, &upstreams, &mut check);
@@ -91,6 +95,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         operators,
         store,
         shared,
+        store: store?,
         authority,
         issuers,
         upstreams: upstreams.into_iter().flatten().collect(),

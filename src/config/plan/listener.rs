@@ -22,7 +22,7 @@ pub struct Listener {
 }
 
 /// A certificate that fits its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// PEM.
     pub certificate: NamedFile,

@@ -45,13 +45,19 @@ pub async fn open(plan: &Plan, previous: Option<&Opened>, context: &Context) -> 
 /// Rotates keys, forgets what is over, looks for what commands have changed; as long as the house stands.
 pub async fn keep_up(house: std::sync::Weak<crate::app::house::House>) {
     let (mut ticks, mut upkeep) = (tokio::time::interval(LOOK), Upkeep::default());
+    let Some(mut news) = house.upgrade().map(|house| house.context.store.news()) else { return };
     loop {
-        ticks.tick().await;
+        let is_told = tokio::select! {
+            _ = ticks.tick() => false,
+            () = news.next() => true,
+        };
         let Some(house) = house.upgrade() else { return };
         let authority = house.current.load().authority.clone();
         drop(house);
-        if let Some(authority) = authority {
-            upkeep.round(&authority).await;
+        match authority {
+            Some(authority) if is_told => upkeep.hear(&authority).await,
+            Some(authority) => upkeep.round(&authority).await,
+            None => {}
         }
     }
 }

@@ -38,7 +38,7 @@ struct Context<'a> {
     refresh_tokens: RefreshTokens,
 }
 
-pub(super) fn authority(document: &Document, store: &Store, check: &mut Check<'_>) -> Option<Authority> {
+pub(super) fn authority(document: &Document, store: Option<&Store>, check: &mut Check<'_>) -> Option<Authority> {
     let written = document.authority.as_ref()?;
     let issuer = written.issuer.0.as_ref().and_then(|at| issuer(at, check));
     let (access_tokens, algorithm) = access_tokens(written, check);
@@ -123,15 +123,19 @@ fn is_short(secret: &Secret) -> bool {
     secret.expose().len() < SHORTEST_ENCRYPTION_KEY
 }
 
-fn audit(written: &Written, store: &Store, check: &mut Check<'_>) -> Audit {
-    let Store::Sqlite(database) = store;
+fn audit(written: &Written, store: Option<&Store>, check: &mut Check<'_>) -> Audit {
+    let database = match store {
+        Some(Store::Sqlite(database)) => database.clone(),
+        // Each gateway of a fleet has a log of its own.
+        Some(Store::Postgres(_)) | None => check.base.join("portcullis.db"),
+    };
     let audit = written.audit.as_ref();
     let keep = lifetime::kept(audit.and_then(|audit| audit.keep.as_ref()), check);
     let Some(at) = audit.and_then(|audit| audit.file.as_ref()) else {
         return Audit { file: database.with_extension("audit.jsonl"), keep };
     };
     let file = check.path(at);
-    if file == *database {
+    if matches!(store, Some(Store::Sqlite(database)) if file == *database) {
         let cause = "this is the file of the store";
         check.add(Problem::at(at.place, cause).help("give the log a file of its own, for example `audit.jsonl`"));
     }
