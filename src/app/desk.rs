@@ -162,5 +162,19 @@ async fn store(house: &House) -> Dependency {
         Ok(Err(fault)) => Some(fault.to_string()),
         Err(_) => Some("it does not answer".to_owned()),
     };
-    Dependency::store(house.context.store.status().kind, fault)
+    Dependency::store(house.context.store.status().kind, fault.map(|fault| format!("{fault}{}", what_holds(house))))
+}
+
+/// What its absence means for the tokens of the hosted authority.
+fn what_holds(house: &House) -> String {
+    let opened = house.current.load();
+    let Some(authority) = &opened.plan.authority else { return String::new() };
+    let known = house.context.hosted.revocations.status(house.context.clock.now());
+    let age = known.age.as_secs();
+    if known.is_trusted {
+        let left = authority.revocations_stale_for.saturating_sub(known.age).as_secs();
+        format!("; revocations are known up to {age} s ago, the authority's tokens are honoured for {left} s more")
+    } else {
+        format!("; revocations are known up to {age} s ago, which is too long: the authority's tokens are refused")
+    }
 }

@@ -125,6 +125,7 @@ impl House {
             traffic: Mutex::default(),
             operators,
         });
+        house.trust();
         house.obey(change);
         metrics.loaded(1, SystemClock.now().secs(), true);
         sources::register(&house);
@@ -134,6 +135,13 @@ impl House {
         tokio::spawn(open::authority::keep_up(Arc::downgrade(&house)));
         desk.belongs_to(&house);
         Ok(house)
+    }
+
+    /// What is known of revocations counts as long as the configuration in force says.
+    pub(super) fn trust(&self) {
+        if let Some(authority) = &self.current.load().plan.authority {
+            self.context.hosted.revocations.trust_for(authority.revocations_stale_for);
+        }
     }
 
     /// Carries a change of doors out.

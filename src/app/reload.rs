@@ -42,6 +42,7 @@ impl House {
         let diff = compared(opened, &next).await;
         self.shared.house.store(Arc::clone(&next.snapshot));
         self.current.store(Arc::clone(&next));
+        self.trust();
         self.obey(change);
         *opened = next;
         Ok(diff)

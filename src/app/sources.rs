@@ -7,6 +7,7 @@ use super::house::House;
 use crate::gate::limit::Together;
 use crate::observe::metrics::families as family;
 use crate::observe::metrics::samples::Samples;
+use crate::store::StoreStatus;
 
 /// Registers what the house can tell.
 pub fn register(house: &Arc<House>) {
@@ -44,7 +45,9 @@ fn collect(house: &House, samples: &mut Samples) {
         samples.add(&family::REVOCATIONS, &[], revoked.entries as f64);
         samples.add(&family::REVOCATIONS_AGE, &[], revoked.age.as_secs_f64());
         samples.add(&family::REVOCATIONS_FAILURES, &[], revoked.failures as f64);
+        samples.add(&family::REVOCATIONS_TRUSTED, &[], f64::from(u8::from(revoked.is_trusted)));
     }
+    collect_store(house.context.store.status(), samples);
     samples.add(&family::TOKEN_CACHE_ENTRIES, &["shared"], opened.verifier.remembered() as f64);
     if let Some(together) = &house.context.together {
         shared(together, samples);
@@ -83,4 +86,14 @@ fn shared(together: &Together, samples: &mut Samples) {
     samples.add(&family::SHARED_WAITS, &[], count(&figures.waited));
     samples.add(&family::SHARED_FALLBACKS, &["local"], count(&figures.counted_alone));
     samples.add(&family::SHARED_FALLBACKS, &["refused"], count(&figures.refused));
+fn collect_store(status: StoreStatus, samples: &mut Samples) {
+    if let Some((open, busy, most)) = status.connections {
+        for (state, count) in [("busy", busy), ("idle", open.saturating_sub(busy)), ("most", most)] {
+            samples.add(&family::STORE_CONNECTIONS, &[status.kind, state], count as f64);
+        }
+        samples.add(&family::STORE_FAULTS, &[status.kind], status.faults as f64);
+    }
+    if let Some(hears) = status.hears {
+        samples.add(&family::STORE_LISTENS, &[status.kind], f64::from(u8::from(hears)));
+    }
 }

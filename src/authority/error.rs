@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use super::reply::unkept_json;
+use super::reply::{after, unkept_json};
 use crate::store::StoreFault;
 
 /// Why there is no token. `Display` is for the log; what the client is told is less, and never contains its own words.
@@ -138,6 +138,7 @@ impl OAuthError {
     pub(super) fn into_response(self, request_id: &str) -> Response<Bytes> {
         let body = json!({"error": self.code(), "error_description": self.description(), "request_id": request_id});
         let mut response = unkept_json(self.status(), &body);
+        let wait = self.wait();
         let headers = response.headers_mut();
         match self {
             Self::Method { allow } => {
@@ -147,14 +148,10 @@ impl OAuthError {
                 let challenge = HeaderValue::from_static(r#"Basic realm="token endpoint", charset="UTF-8""#);
                 headers.insert(WWW_AUTHENTICATE, challenge);
             }
-            Self::TooManyFailures { retry_after } | Self::Busy { retry_after } => {
-                let seconds = u32::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            Self::Store(_) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(1));
-            }
-            Self::Client { challenge: false, .. }
+            Self::TooManyFailures { .. }
+            | Self::Busy { .. }
+            | Self::Store(_)
+            | Self::Client { challenge: false, .. }
             | Self::Grant(_)
             | Self::TokenTypeUnsupported
             | Self::BodyTooLarge
@@ -166,6 +163,29 @@ impl OAuthError {
             | Self::Target(_)
             | Self::Internal(_) => {}
         }
-        response
+        match wait {
+            Some(wait) => after(wait, response),
+            None => response,
+        }
+    }
+
+    /// When asking again makes sense, where it is no matter of what was asked.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyFailures { retry_after } | Self::Busy { retry_after } => Some(*retry_after),
+            Self::Store(_) => Some(Duration::from_secs(1)),
+            Self::Method { .. }
+            | Self::Client { .. }
+            | Self::Grant(_)
+            | Self::TokenTypeUnsupported
+            | Self::BodyTooLarge
+            | Self::BodyEncoded
+            | Self::Malformed(_)
+            | Self::GrantUnsupported
+            | Self::GrantNotAllowed
+            | Self::Scope(_)
+            | Self::Target(_)
+            | Self::Internal(_) => None,
+        }
     }
 }

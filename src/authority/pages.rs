@@ -9,6 +9,7 @@ use super::endpoint::{ACCOUNT, Incoming};
 use super::error::OAuthError;
 use super::page::Plain;
 use super::redirect::form_target;
+use super::reply;
 
 impl Authority {
     /// A path under the issuer, as browsers of this host know it.
@@ -122,6 +123,9 @@ impl Authority {
         if incoming.method == Method::HEAD {
             *answer.body_mut() = Bytes::new();
         }
-        answer
+        match error.wait() {
+            Some(wait) => reply::after(wait, answer),
+            None => answer,
+        }
     }
 }

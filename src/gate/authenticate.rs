@@ -52,9 +52,7 @@ impl Authenticate {
         let known = tokens.local.borrow_mut().lookup(tokens.generation, token, now);
         // What another issuer's introspection said of the same text is no answer for this route.
         if let Some(identity) = known.filter(|identity| accepted(&identity.claims.issuer)) {
-            if tokens.verifier.has_revoked(&identity.claims) {
-                return Err(refused(TokenFault::Revoked));
-            }
+            tokens.verifier.standing(&identity.claims, now).map_err(refused)?;
             return Ok((Caller::Known(identity), TokenUse::Local));
         }
         // Boxed, like all that waits rarely: what is not taken here need not be moved about with each request.

@@ -84,7 +84,10 @@ pub async fn answer(
 fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, permit: &Permit) -> Lease {
     let claims = permit.caller().claims().filter(|_| !route.websocket_outlives_token).map(Arc::clone);
     let (verifier, clock) = (Arc::clone(&house.verifier), Arc::clone(&worker.shared.clock));
-    Box::new(move || claims.as_ref().is_none_or(|claims| clock.now() < claims.expires && !verifier.has_revoked(claims)))
+    Box::new(move || {
+        let now = clock.now();
+        claims.as_ref().is_none_or(|claims| now < claims.expires && verifier.standing(claims, now).is_ok())
+    })
 }
 
 fn facts<'a>(

@@ -44,6 +44,8 @@ pub struct Revocations {
     kick: Notify,
     /// When the store was read last, in milliseconds of wall time.
     read: AtomicU64,
+    /// How old what was read may be, in milliseconds; zero: nobody has said.
+    trusted: AtomicU64,
     failures: AtomicU64,
 }
 
@@ -66,6 +68,8 @@ pub struct RevocationStatus {
     pub is_full: bool,
     /// Since the store was last read.
     pub age: Duration,
+    /// It was read lately enough.
+    pub is_trusted: bool,
     pub failures: u64,
 }
 
@@ -73,6 +77,18 @@ impl Revocations {
     /// Whether this token is refused now.
     pub fn refuse(&self, token: &Revocable) -> bool {
         self.any.load(Ordering::Relaxed) && self.set.load().refuses(token)
+    }
+
+    /// From now on what is known counts for so long and no longer, when the store cannot be read.
+    pub fn trust_for(&self, span: Duration) {
+        self.trusted.store(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Since when the store could not be read, if that is too long ago: nobody knows what has been revoked since.
+    pub fn doubt(&self, now: Time) -> Option<Duration> {
+        let trusted = Duration::from_millis(self.trusted.load(Ordering::Relaxed));
+        let age = now.since(Time::from_millis(self.read.load(Ordering::Relaxed)));
+        (!trusted.is_zero() && age > trusted).then_some(age)
     }
 
     /// Something was revoked: the store is read now.
@@ -86,6 +102,7 @@ impl Revocations {
             entries: set.len(),
             is_full: set.all.is_some(),
             age: now.since(Time::from_millis(self.read.load(Ordering::Relaxed))),
+            is_trusted: self.doubt(now).is_none(),
             failures: self.failures.load(Ordering::Relaxed),
         }
     }

@@ -157,7 +157,7 @@ impl Verifier {
         let digest = Digest::of(token.as_bytes());
         let known = self.shared.lookup(&digest, now, |entry| self.holds(entry));
         if let Some(claims) = known.filter(|it| accepted.is_none_or(|names| names.contains(&it.issuer))) {
-            return self.unless_revoked(claims).map(|claims| (claims, TokenUse::Shared));
+            return self.standing(&claims, now).map(|()| (claims, TokenUse::Shared));
         }
         let question = Question { token, digest, accepted, now };
         let claims = match Compact::split(token) {
@@ -165,23 +165,27 @@ impl Verifier {
             None if token.starts_with(hosted::OPAQUE) => self.look_up(&question).await?,
             None => self.introspect(&question, None).await?,
         };
-        let claims = self.unless_revoked(claims)?;
+        self.standing(&claims, now)?;
         if let (Some(hosted), Some(revocable)) = (&self.hosted, &claims.revocable) {
             hosted.saw(revocable);
         }
         Ok((claims, TokenUse::Verified))
     }
 
-    /// Whether a token that was verified before has been revoked since. To be asked whenever claims come out of a cache.
-    pub fn has_revoked(&self, claims: &Claims) -> bool {
-        match (&claims.revocable, &self.hosted) {
-            (Some(revocable), Some(hosted)) => hosted.revocations.refuse(revocable),
-            (None, _) | (Some(_), None) => false,
+    /// Whether a token that was verified before has been revoked since, or nobody knows. To be asked whenever claims come out
+    /// of a cache.
+    pub fn standing(&self, claims: &Claims, now: Time) -> Result<(), TokenFault> {
+        let (Some(revocable), Some(hosted)) = (&claims.revocable, &self.hosted) else { return Ok(()) };
+        if hosted.revocations.refuse(revocable) {
+            return Err(TokenFault::Revoked);
         }
-    }
-
-    fn unless_revoked(&self, claims: Arc<Claims>) -> Result<Arc<Claims>, TokenFault> {
-        if self.has_revoked(&claims) { Err(TokenFault::Revoked) } else { Ok(claims) }
+        match hosted.revocations.doubt(now) {
+            None => Ok(()),
+            Some(age) => {
+                let cause = format!("what has been revoked could not be read for {} s", age.as_secs());
+                Err(TokenFault::StoreUnavailable(cause.into()))
+            }
+        }
     }
 
     /// An opaque token of the hosted authority.

@@ -24,6 +24,7 @@ mod deployment;
 mod engines;
 mod explains;
 mod faults;
+mod fleet;
 mod from_node;
 mod fuzz;
 mod grants;

@@ -36,6 +36,8 @@ pub struct Authority {
     pub codes_for: Duration,
     pub sessions: Sessions,
     pub keys: SigningKeys,
+    /// How long known revocations count while the store cannot be read; at least a second.
+    pub revocations_stale_for: Duration,
     pub passwords: Passwords,
     /// In the order of the file, without the built-in ones.
     pub scopes: Vec<Scope>,

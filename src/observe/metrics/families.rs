@@ -76,6 +76,14 @@ families! {
         "Since the revocations were last read from the store.";
     REVOCATIONS_FAILURES "portcullis_revocations_read_failures_total" Counter []
         "Times that the revocations could not be read from the store.";
+    REVOCATIONS_TRUSTED "portcullis_revocations_trusted" Gauge []
+        "1 as long as the revocations were read lately enough (`authority.revocations.stale_for`); 0: tokens of the authority are refused.";
+    STORE_FAULTS "portcullis_store_faults_total" Counter ["store"]
+        "Requests to the store that failed, where it counts them (PostgreSQL).";
+    STORE_CONNECTIONS "portcullis_store_connections" Gauge ["store", "state"]
+        "Connections to the store: `busy`, `idle`, and `most`, how many there may be.";
+    STORE_LISTENS "portcullis_store_listens" Gauge ["store"]
+        "1 while changes of other gateways are heard at once; 0: they are asked for, four times a second.";
     TOKEN_CACHE_ENTRIES "portcullis_token_cache_entries" Gauge ["cache"]
         "Entries of the token cache that the workers share.";
     LIMIT_KEYS "portcullis_limit_keys" Gauge ["route", "limit"]

@@ -93,8 +93,13 @@ impl Plot {
 
     /// Starts the gateway with this whole file.
     pub fn start(self, yaml: &str) -> House {
+        self.start_until(yaml, SERVES)
+    }
+
+    /// Starts it, and waits until it says this.
+    pub fn start_until(self, yaml: &str, word: &str) -> House {
         let file = self.write("gateway.yaml", with_engine(yaml, self.port));
-        let (child, out, events) = launch(&file);
+        let (child, out, events) = launch(&file, word);
         House { child, folder: self.folder, port: self.port, admin: self.admin, out, events }
     }
 }
@@ -107,7 +112,10 @@ fn with_engine(yaml: &str, port: u16) -> String {
     yaml.replacen(&address, &format!("{address}, engine: {engine}"), 1)
 }
 
-fn launch(file: &Path) -> (Child, Arc<Lines>, Arc<Lines>) {
+/// What a gateway says once it serves.
+const SERVES: &str = "admin on http";
+
+fn launch(file: &Path, word: &str) -> (Child, Arc<Lines>, Arc<Lines>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(["run", "--workers", "2"])
         .arg(file)
@@ -118,9 +126,9 @@ fn launch(file: &Path) -> (Child, Arc<Lines>, Arc<Lines>) {
         .unwrap();
     let out = Lines::follow(child.stdout.take().unwrap());
     let events = Lines::follow(child.stderr.take().unwrap());
-    let started = |line: &str| line.contains("admin on http") || line.contains("cannot run") || line.contains("help:");
+    let started = |line: &str| line.contains(word) || line.contains("cannot run") || line.contains("help:");
     let line = events.wait(started);
-    assert!(line.contains("admin on http"), "{:#?}", events.lines.lock().unwrap());
+    assert!(line.contains(word), "{:#?}", events.lines.lock().unwrap());
     (child, out, events)
 }
 
@@ -259,14 +267,14 @@ impl House {
     pub fn stop_and_start(&mut self) {
         self.signal("TERM");
         assert_eq!(self.ended(), Some(0));
-        (self.child, self.out, self.events) = launch(&self.folder.path().join("gateway.yaml"));
+        (self.child, self.out, self.events) = launch(&self.folder.path().join("gateway.yaml"), SERVES);
     }
 
     /// Kills the process without a word and starts it anew on the same file and store.
     pub fn restart(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        (self.child, self.out, self.events) = launch(&self.folder.path().join("gateway.yaml"));
+        (self.child, self.out, self.events) = launch(&self.folder.path().join("gateway.yaml"), SERVES);
     }
 }
 

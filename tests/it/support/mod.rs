@@ -5,6 +5,8 @@ pub mod h2;
 pub mod house;
 pub mod issuer;
 pub mod redis;
+pub mod link;
+pub mod postgres;
 pub mod upstream;
 pub mod wire;
 

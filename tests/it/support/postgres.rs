@@ -23,9 +23,9 @@ stop() { kill -INT "$server" 2>/dev/null; wait "$server"; }
 start "$@"
 while read -r word; do
     case $word in
-        start) start "$@" ;;
+        start) [ -e "/proc/$server/exe" ] || start "$@" ;;
         stop) stop; echo stopped ;;
-        kill) kill -KILL "$server"; wait "$server"; echo stopped ;;
+        kill) kill -KILL "$server" $(cat "/proc/$server/task/$server/children"); wait "$server"; echo stopped ;;
     esac
 done
 stop
@@ -97,7 +97,8 @@ impl Server {
             keeper.args(["-c", setting]);
         }
         std::os::unix::process::CommandExt::process_group(&mut keeper, 0);
-        let spawned = keeper.current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let spawned =
+            keeper.current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut process = spawned.unwrap();
         let (words, answers) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let keeper = Keeper { words, answers: std::io::BufReader::new(answers), _process: process };
@@ -121,10 +122,6 @@ impl Server {
             }
         }
         false
-    }
-
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// Runs statements as the superuser; what they print, columns apart by `|`.
@@ -169,8 +166,16 @@ impl Server {
 
     /// Starts it again after `stop` or `kill`, and waits until it answers.
     pub fn start_again(&self) {
-        writeln!(self.keeper.lock().unwrap().words, "start").unwrap();
-        assert!(self.waits_until_ready(), "PostgreSQL does not come back");
+        let begun = Instant::now();
+        let mut asked = None;
+        while self.try_sql("postgres", "SELECT 1").is_err() {
+            assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not come back");
+            // One that was killed may have left a process behind that is still ending; then the first start fails.
+            if asked.is_none_or(|asked: Instant| asked.elapsed() > Duration::from_secs(1)) {
+                asked = Some(Instant::now());
+                writeln!(self.keeper.lock().unwrap().words, "start").unwrap();
+            }
+        }
     }
 }
 

@@ -100,6 +100,11 @@ pub(super) fn rotation(at: Option<&At<Duration>>, check: &mut Check<'_>) -> Dura
     at.map_or(90 * DAY, |at| at.value)
 }
 
+/// How long known revocations count while no others can be read.
+pub(super) fn revocations(at: Option<&At<Duration>>, check: &mut Check<'_>) -> Duration {
+    at_least(at, HOUR, 5 * SECOND, check)
+}
+
 /// How long the log of who did what is kept.
 pub(super) fn kept(at: Option<&At<Duration>>, check: &mut Check<'_>) -> Duration {
     at_least(at, 400 * DAY, DAY, check)

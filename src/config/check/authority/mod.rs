@@ -47,6 +47,8 @@ pub(super) fn authority(document: &Document, store: Option<&Store>, check: &mut 
     let codes_for = lifetime::code(codes, check);
     let sessions = lifetime::sessions(written.sessions.as_ref(), check);
     let keys = keys(written, check);
+    let stale_for = written.revocations.as_ref().and_then(|revocations| revocations.stale_for.0.as_ref());
+    let revocations_stale_for = lifetime::revocations(stale_for, check);
     let passwords = password::passwords(written.passwords.as_ref(), check);
     let scopes = scope::scopes(written, check);
     let roles = scope::roles(written, check);
@@ -67,6 +69,7 @@ pub(super) fn authority(document: &Document, store: Option<&Store>, check: &mut 
         codes_for,
         sessions,
         keys,
+        revocations_stale_for,
         passwords,
         scopes,
         roles,

@@ -30,6 +30,8 @@ section! {
         sessions: Option<Sessions>,
         /// The keys that tokens are signed with.
         keys: Option<SigningKeys>,
+        /// What holds while the store cannot be read.
+        revocations: Option<Revocations>,
         /// What a password must be.
         passwords: Option<Passwords>,
         /// Scopes that clients may ask for, with a text for people. Example: `{orders:read: See your orders}`. Built in are
@@ -54,6 +56,15 @@ section! {
         groups: "the key is `roles`",
         tokens: "the keys are `access_tokens` and `refresh_tokens`"
     ]
+}
+
+section! {
+    /// What the gateway knows of tokens that were taken back before their time.
+    Revocations ("`revocations`") {
+        /// How long it goes on with what it knows while the store cannot be read. After that the authority's tokens are refused
+        /// (503 `store_unavailable`) until it can be: nobody knows which of them are revoked. Default: `1h`.
+        stale_for: Must<At<Duration>>,
+    }
 }
 
 section! {
