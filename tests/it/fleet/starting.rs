@@ -127,3 +127,34 @@ fn a_role_that_owns_the_schema_and_nothing_else_is_enough() {
     drop(houses);
     database.sql(&format!("DROP OWNED BY {user}; DROP ROLE {user}; DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+#[test]
+fn the_server_is_verified_by_the_authority_that_the_file_names() {
+    let make = |name: &str| rcgen::generate_simple_self_signed([name.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let (server_pair, other) = (make("localhost"), make("localhost"));
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (ca, stranger) = (put("ca.pem", server_pair.cert.pem()), put("other.pem", other.cert.pem()));
+    let server = Server::start(&[]);
+    server.encrypt(&server_pair.cert.pem(), &server_pair.signing_key.serialize_pem());
+    let database = server.database();
+    let said = |tls: &str, mode: &str| {
+        let plot = Plot::new();
+        let yaml = yaml(&plot, &format!("{}?sslmode={mode}", database.url()), plot.port, "");
+        let file = plot.write("gateway.yaml", yaml.replace("file: url,", &format!("file: url, {tls}")));
+        let mut list = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let ran = list.args(["key", "list", "--file"]).arg(file).stdin(Stdio::null()).output().unwrap();
+        (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let trusting = |file: &std::path::Path| format!("tls: {{ca: {}}},", file.display());
+    let (code, text) = said(&trusting(&ca), "require");
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = said(&trusting(&stranger), "require");
+    assert!(code == Some(2) && text.contains("certificate"), "{text}");
+    let (code, text) = said("", "verify-full");
+    assert!(code == Some(2), "no authority of the system has signed it: {text}");
+}

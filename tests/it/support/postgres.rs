@@ -138,6 +138,25 @@ impl Server {
         if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
     }
 
+    /// From now on it offers TLS, with this certificate and key.
+    pub fn encrypt(&self, certificate: &str, key: &str) {
+        let data = self.folder.join("data");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = data.join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            if let Some(user) = unprivileged() {
+                assert!(Command::new("chown").arg(user).arg(&path).status().unwrap().success());
+            }
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let begun = Instant::now();
+        while self.sql("postgres", "SHOW ssl") != "on" {
+            assert!(begun.elapsed() < PATIENCE, "TLS is not switched on");
+        }
+    }
+
     /// An empty database.
     pub fn database(&self) -> Database<'_> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
