@@ -86,6 +86,8 @@ fn shared(together: &Together, samples: &mut Samples) {
     samples.add(&family::SHARED_WAITS, &[], count(&figures.waited));
     samples.add(&family::SHARED_FALLBACKS, &["local"], count(&figures.counted_alone));
     samples.add(&family::SHARED_FALLBACKS, &["refused"], count(&figures.refused));
+}
+
 fn collect_store(status: StoreStatus, samples: &mut Samples) {
     if let Some((open, busy, most)) = status.connections {
         for (state, count) in [("busy", busy), ("idle", open.saturating_sub(busy)), ("most", most)] {

@@ -13,10 +13,10 @@ pub mod keys;
 pub mod memory;
 pub mod news;
 pub mod people;
-#[cfg(feature = "redis")]
-pub mod redis;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod turning;

@@ -32,8 +32,7 @@ use super::document::observe::Decisions;
 use super::document::test::TestFile;
 use super::place::{At, Place};
 use super::plan::test::Test;
-use super::plan::{Plan, Shutdown, Store, Warning};
-use super::plan::{Plan, Warning};
+use super::plan::{Plan, Shutdown, Warning};
 use super::problem::{Problem, Problems};
 use super::source::Source;
 use super::suggest;
@@ -73,9 +72,7 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
     let listeners = listen::listeners(document, &mut check);
     let admin = listen::admin(document, &mut check);
     let operators = listen::operators(document, &mut check);
-    let store = store(document, &check);
     let shared = shared::shared(document, &mut check);
-    let authority = authority::authority(document, &store, &mut check);
     let store = store::store(document, &mut check);
     let authority = authority::authority(document, store.as_ref(), &mut check);
     let issuers = issuer::issuers(document, &mut check);
@@ -93,7 +90,6 @@ pub(super) fn check(document: &Document, path: &Path, source: &dyn Source, probl
         listeners: listeners?,
         admin: admin?,
         operators,
-        store,
         shared,
         store: store?,
         authority,
@@ -129,11 +125,6 @@ pub(super) fn more_tests(
         issuers: issuers.iter().map(|name| (&**name, None)).collect(),
     };
     test::tests(file.tests.0.as_deref().unwrap_or_default(), &names, &mut check)
-}
-
-fn store(document: &Document, check: &Check<'_>) -> Store {
-    let path = document.store.as_ref().and_then(|store| store.sqlite.0.as_ref());
-    Store::Sqlite(check.base.join(path.map_or("portcullis.db", |path| path.value.as_str())))
 }
 
 fn shutdown(document: &Document, check: &mut Check<'_>) -> Shutdown {

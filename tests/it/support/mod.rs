@@ -4,9 +4,9 @@ pub mod browser;
 pub mod h2;
 pub mod house;
 pub mod issuer;
-pub mod redis;
 pub mod link;
 pub mod postgres;
+pub mod redis;
 pub mod upstream;
 pub mod wire;
 
