@@ -74,6 +74,16 @@ fn the_container_is_built_as_it_should_be_of_all_that_cargo_needs() {
 }
 
 #[test]
+fn the_files_of_the_fleets_have_no_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubernetes = folder.path().join("gateway.yaml");
+    std::fs::write(&kubernetes, manifest("ConfigMap")["data"]["gateway.yaml"].as_str().unwrap()).unwrap();
+    for file in [kubernetes, shipped("gateway.yaml")] {
+        must_succeed(Command::new(env!("CARGO_BIN_EXE_portcullis")).args(["check", "--no-files"]).arg(file));
+    }
+}
+
+#[test]
 fn the_file_that_the_package_starts_with_has_no_problem_and_writes_where_the_service_may() {
     let file = root().join("systemd/debian/gateway.yaml");
     let out = must_succeed(Command::new(env!("CARGO_BIN_EXE_portcullis")).arg("check").arg(&file));
