@@ -16,6 +16,7 @@ use crate::ground::Secret;
 pub mod authority;
 pub mod listener;
 pub mod shared;
+pub mod store;
 pub mod test;
 
 pub use super::document::issuer::{Algorithm, SecretAuth};
@@ -25,6 +26,7 @@ pub use super::document::upstream::{Balance, Host as HostHeader, Identity};
 pub use authority::Authority;
 pub use listener::{Certificate, Engine, Listener, ListenerLimits};
 pub use shared::{Shared, Sharing};
+pub use store::{Postgres, Store};
 
 /// A whole gateway, as meant.
 #[derive(Clone, Debug)]
@@ -99,29 +101,6 @@ pub struct NamedFile {
     pub path: PathBuf,
     /// Empty if files were not looked at.
     pub contents: Vec<u8>,
-}
-
-/// Where the gateway keeps what must survive a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Store {
-    Sqlite(PathBuf),
-    Postgres(Box<Postgres>),
-}
-
-/// The database of a fleet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Postgres {
-    /// What `env` or `file` led to, without what `encrypted` says. `None` if files were not looked at.
-    pub url: Option<Secret>,
-    /// Hosts and database, for people; no user and no password.
-    pub shown: String,
-    pub encrypted: bool,
-    /// PEM of the authorities; `None`: the system's.
-    pub ca: Option<NamedFile>,
-    pub identity: Option<Certificate>,
-    /// At least one.
-    pub connections: usize,
-    pub timeout: Duration,
 }
 
 #[derive(Clone, Debug)]

@@ -69,15 +69,14 @@ impl Dress {
 
     /// Puts on what an answer of the house does not say itself.
     fn complete(&self, worn: &Fields, secure: bool, headers: &mut Fields) {
-        let set = |name: &HeaderName| self.secure.contains(name);
-        self.gone.iter().filter(|name| !set(name)).for_each(|name| headers.remove(name));
         if !secure {
             headers.remove(&STRICT_TRANSPORT_SECURITY);
         }
-        let lacking = self.gone.iter().filter(|name| !headers.contains(name)).cloned().collect::<Vec<_>>();
-        for name in lacking {
-            if let Some(value) = worn.first(&name) {
-                headers.append(&name, value);
+        for name in &self.gone {
+            match worn.first(name) {
+                Some(value) if !headers.contains(name) => headers.append(name, value),
+                None if !self.secure.contains(name) => headers.remove(name),
+                Some(_) | None => {}
             }
         }
     }
@@ -122,6 +121,8 @@ mod tests {
         headers.insert(&CONTENT_SECURITY_POLICY, "default-src 'self'");
         Dress::of_the_house().put_on(true, &mut headers);
         let headers = headers.to_map();
+        let lines: Vec<_> = headers.keys().map(|name| (name.as_str(), headers.get_all(name).iter().count())).collect();
+        assert!(lines.len() == 5 && lines.iter().all(|(_, lines)| *lines == 1), "{lines:?}");
         assert_eq!(headers[CONTENT_SECURITY_POLICY], "default-src 'self'");
         assert_eq!(
             (headers[X_FRAME_OPTIONS].as_bytes(), headers[REFERRER_POLICY].as_bytes()),

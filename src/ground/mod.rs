@@ -1,4 +1,4 @@
-//! What every room may stand on: time, chance, secrets, sizes, bodies.
+//! What every room may stand on: time, chance, secrets, sizes, header fields, bodies.
 //!
 //! Only nouns with a doc and tests. Nothing here knows HTTP policy or OAuth, does I/O (but for the system clock and the
 //! system's random source, which are handed to everyone else) or reads the environment.
