@@ -31,8 +31,9 @@ pub async fn wait_for(plan: &Plan, waiting: impl Fn(&str)) -> anyhow::Result<Sha
             Ok(store) => return Ok(store),
             Err(closed) if closed.may_pass => {
                 let cause = format!("{:#}", closed.cause);
-                tracing::warn!("the gateway does not serve yet, it waits for its store: {cause}");
+                // Whoever reads the line may look at `/readyz` at once.
                 waiting(&cause);
+                tracing::warn!("the gateway does not serve yet, it waits for its store: {cause}");
             }
             Err(closed) => return Err(closed.cause),
         }

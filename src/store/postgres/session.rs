@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 
 use super::column::{Value, kept};
 use super::fault::Failure;
@@ -12,6 +13,9 @@ use crate::store::Revoked;
 /// Names of our locks in a database that others may use too: `PcAc` and `PcId` in ASCII.
 const ACTS: i32 = 0x5063_4163;
 const IDS: i32 = 0x5063_4964;
+
+/// What a server says that is about to end.
+const ENDING: [SqlState; 2] = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
 
 /// A connection, and what the verb that holds it has to tell others when it is done. Unless it is given back it is closed:
 /// a verb that was dropped on its way leaves no transaction open.
@@ -78,8 +82,8 @@ impl Session {
         revoke::tell(self).await?;
         match self.client()?.batch_execute("COMMIT").await {
             Ok(()) => Ok(()),
-            // The server has said that it is not done.
-            Err(cause) if cause.code().is_some() => Err(Failure::Database(cause)),
+            // The server has said that it is not done; one that ends may have done it before.
+            Err(cause) if cause.code().is_some_and(|code| !ENDING.contains(code)) => Err(Failure::Database(cause)),
             Err(cause) => Err(Failure::Unknown(cause)),
         }
     }
