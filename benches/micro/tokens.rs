@@ -35,11 +35,11 @@ pub fn bench(criterion: &mut Criterion) {
     let (generation, now) = (1, now());
     let mut local = Local::new(7);
     for token in &tokens {
-        local.insert(generation, token, Arc::new(()), now.plus(FORGOTTEN));
+        local.insert(generation, token.as_bytes(), Arc::new(()), now.plus(FORGOTTEN));
     }
     let mut turn = tokens.iter().cycle();
     group.bench_function("known to the worker", |bencher| {
-        bencher.iter(|| turn.next().map(|token| local.lookup(generation, token, now).expect("known")));
+        bencher.iter(|| turn.next().map(|token| local.lookup(generation, token.as_bytes(), now).expect("known")));
     });
 
     let verifier = verifier(&es256, &runtime);

@@ -13,7 +13,7 @@ use super::own_token::OwnToken;
 use super::reply::unkept_json;
 use super::scope::{EMAIL, OPENID, PROFILE};
 use crate::store::User;
-use crate::token::bearer;
+use crate::token::bearer::{self, Presented};
 
 /// Why nothing is told (RFC 6750 section 3.1).
 enum Refusal {
@@ -62,6 +62,7 @@ impl Authority {
 /// The header, or the form of a POST (RFC 6750 sections 2.1 and 2.2); never the query.
 fn presented(request: &Incoming) -> Result<String, Refusal> {
     let in_header = bearer::find(request.headers.get_all(AUTHORIZATION).iter().map(http::HeaderValue::as_bytes));
+    let in_header = in_header.and_then(|found| found.map(Presented::token).transpose());
     let in_header = in_header.map_err(|_| Refusal::Malformed)?.map(str::to_owned);
     let in_form = if request.method == Method::POST && !request.body.is_empty() {
         Form::read(&request.headers, &request.body)?.one("access_token").map(str::to_owned)

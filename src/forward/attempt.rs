@@ -51,17 +51,18 @@ pub struct Answer {
 }
 
 /// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
-pub async fn send(upstream: &Arc<Upstream>, pools: &Rc<Pools>, outgoing: Outgoing<'_>) -> Result<Answer, Refusal> {
+pub fn send<'a>(
+    upstream: &'a Arc<Upstream>,
+    pools: &'a Rc<Pools>,
+    outgoing: Outgoing<'a>,
+) -> impl Future<Output = Result<Answer, Refusal>> + 'a {
     let Outgoing { facts, target, mut head, body, max_body, timeouts, websocket, engine } = outgoing;
-    let handshake = match websocket {
-        Some(lease) => upgrade::handshake(&mut head, lease)?,
-        None => None,
-    };
+    let handshake = websocket.map_or(Ok(None), |lease| upgrade::handshake(&mut head, lease));
     let (body, progress) = Sent::wrap(body, max_body);
     // What follows a handshake is handed over by hyper alone.
-    let engine = if handshake.is_some() { Engine::Compat } else { engine };
+    let engine = if matches!(handshake, Ok(None)) { engine } else { Engine::Compat };
     let attempt = Attempt { upstream, pools, facts, progress, timeouts, engine };
-    attempt.run(target, head, body, handshake).await
+    attempt.run(target, head, body, handshake)
 }
 
 /// What a server is told: the client's own words where they pass, and then the gateway's.
@@ -101,12 +102,13 @@ impl Attempt<'_> {
         target: &str,
         mut head: Box<RequestHead>,
         mut body: Body,
-        handshake: Option<Handshake>,
+        handshake: Result<Option<Handshake>, Refusal>,
     ) -> Result<Answer, Refusal> {
+        let handshake = handshake?;
         self.rewrite(&mut head.fields, &body, handshake.is_some())?;
         let mut retries: u8 = 0;
         let mut cause = String::from("it has no server");
-        for server in &self.upstream.order(|| self.pools.now_millis()) {
+        for server in self.upstream.order(|| self.pools.now_millis()).iter() {
             let host = match self.upstream.settings.host {
                 HostMode::Server => server.host.as_bytes(),
                 HostMode::Original => self.facts.authority.as_bytes(),
@@ -162,7 +164,7 @@ impl Attempt<'_> {
             }
             (IdentityMode::Signed | IdentityMode::Headers | IdentityMode::None, _, _) => None,
         };
-        rewrite::request(fields, &self.facts, Some(Told { settings, statement }))?;
+        rewrite::request(fields, &self.facts, Some(Told { settings, statement, whence: &self.pools.whence }))?;
         if handshake {
             upgrade::ask(fields);
         }

@@ -1,5 +1,6 @@
 //! Which server next.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,9 +16,9 @@ pub enum Balance {
 
 impl Upstream {
     /// The servers in the order in which they are to be tried: the chosen one first, shunned ones last.
-    pub(super) fn order(&self, now_millis: impl FnOnce() -> u64) -> Vec<Arc<Server>> {
-        if let [only] = self.servers.as_slice() {
-            return vec![Arc::clone(only)];
+    pub(super) fn order(&self, now_millis: impl FnOnce() -> u64) -> Cow<'_, [Arc<Server>]> {
+        if self.servers.len() == 1 {
+            return Cow::Borrowed(&self.servers);
         }
         let now_millis = now_millis();
         let turn = self.turn.fetch_add(1, Relaxed);
@@ -27,7 +28,7 @@ impl Upstream {
             servers.sort_by_key(|server| server.in_flight.load(Relaxed));
         }
         servers.sort_by_key(|server| server.is_shunned(now_millis));
-        servers
+        Cow::Owned(servers)
     }
 }
 

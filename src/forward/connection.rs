@@ -84,7 +84,7 @@ impl Connection {
         match &self.speaker {
             Speaker::Strict(wire) => wire.is_reusable(),
             // hyper closes those that are not.
-            Speaker::Compat(_) => true,
+            Speaker::Compat(typed) => !typed.sender.is_closed(),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod pool;
 pub mod rewrite;
 pub mod upgrade;
 pub mod upstream;
+mod whence;
 mod wire;
 
 pub use attempt::{Answer, Outgoing, send};

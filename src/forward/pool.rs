@@ -12,6 +12,7 @@ use hyper::client::conn::http1;
 use super::connection::{Connection, Engine};
 use super::identity::Statements;
 use super::upstream::{Server, Timeouts};
+use super::whence::Whence;
 use crate::dial::connect::{ConnectFault, connect};
 use crate::ground::{SharedClock, Wheel};
 
@@ -32,6 +33,8 @@ pub struct Pools {
     now: Cell<Instant>,
     /// What `identity: signed` has said of late.
     pub(super) statements: RefCell<Statements>,
+    /// What was said of clients of late.
+    pub(super) whence: RefCell<Whence>,
 }
 
 struct Pool {
@@ -50,8 +53,8 @@ struct Idle {
 impl Pools {
     pub fn new(wheel: Arc<Wheel>, clock: SharedClock) -> Rc<Self> {
         let start = clock.instant();
-        let (servers, statements) = (RefCell::default(), RefCell::default());
-        Rc::new(Self { wheel, clock, start, servers, now: Cell::new(start), statements })
+        let (servers, statements, whence) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Rc::new(Self { wheel, clock, start, servers, now: Cell::new(start), statements, whence })
     }
 
     /// Milliseconds since this pool began; what `Server::shunned_until` counts in. All workers start together, so their
@@ -104,7 +107,8 @@ impl Pools {
 
     /// Takes a connection back whose answer has been read to its end.
     pub(super) fn give_back(&self, server: &Arc<Server>, mut connection: Connection, keep: usize, timeout: Duration) {
-        if !connection.is_reusable() || connection.is_closed() {
+        // Whether it has been closed since is asked when it is taken again.
+        if !connection.is_reusable() {
             return;
         }
         let mut servers = self.servers.borrow_mut();

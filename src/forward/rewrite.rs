@@ -1,17 +1,19 @@
 //! What an upstream is sent: a head built from the canonical request, without what must not pass, with our own word last.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, FORWARDED, HeaderName, TRANSFER_ENCODING, VIA};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderValue, Version};
 
 use super::cookies;
 use super::identity::IdentitySigner;
 use super::upstream::{IdentityMode, UpstreamSettings};
+use super::whence::{self, Whence};
 use crate::gate::caller::is_identity_name;
 use crate::gate::{Caller, Permit, Refusal};
-use crate::ground::{Fields, Time, address};
+use crate::ground::{Fields, Time};
 
 /// What the gateway says about a request to whoever serves it.
 pub struct Facts<'a> {
@@ -32,15 +34,14 @@ pub struct Facts<'a> {
 }
 
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The upstream that is told, and the signed statement of who calls, where it takes one.
 pub struct Told<'a> {
     pub settings: &'a UpstreamSettings,
     pub statement: Option<HeaderValue>,
+    /// What was said of clients of late.
+    pub whence: &'a RefCell<Whence>,
 }
 
 /// Takes off a request's headers what must not pass, and says what the gateway says instead, after what passes of the
@@ -54,7 +55,10 @@ pub fn request(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -
         _ => is_identity_name(name),
     });
     cookies::of_request(fields);
-    say_whence(fields, facts);
+    match told.as_ref().map(|told| told.whence) {
+        Some(known) => known.borrow_mut().say(facts, fields),
+        None => fields.append_all(&whence::lines(facts)),
+    }
     fields.append(&X_REQUEST_ID, facts.request_id.as_bytes());
     say_who(fields, facts, told)
 }
@@ -84,12 +88,16 @@ pub fn is_framed_clearly(fields: &Fields) -> bool {
 /// Removes hop-by-hop headers, those that `Connection` names, and whatever else is `unwanted` (RFC 9110 section 7.6.1).
 /// Our own are set after this, so that naming them in `Connection` removes nothing of ours.
 fn strip(fields: &mut Fields, unwanted: impl Fn(&[u8]) -> bool) {
+    // Framing and host are not the client's to take away; the others name nothing.
+    let spared = |word: &[u8]| {
+        [&b"keep-alive"[..], b"close", b"content-length", b"host"].iter().any(|own| word.eq_ignore_ascii_case(own))
+    };
     let named: Vec<Vec<u8>> = fields
         .all(&CONNECTION)
         .flat_map(|line| line.split(|byte| *byte == b','))
-        .map(|word| word.trim_ascii().to_ascii_lowercase())
-        // Framing and host are not the client's to take away.
-        .filter(|name| !matches!(name.as_slice(), b"content-length" | b"host" | b"close" | b"keep-alive"))
+        .map(<[u8]>::trim_ascii)
+        .filter(|word| !spared(word))
+        .map(<[u8]>::to_ascii_lowercase)
         .collect();
     fields.retain(|name, _| !is_hop(name) && !unwanted(name) && !named.iter().any(|named| named == name));
 }
@@ -109,22 +117,6 @@ fn is_hop(name: &[u8]) -> bool {
             | b"upgrade"
             | b"http2-settings"
     )
-}
-
-/// `X-Forwarded-*` and `Forwarded` (RFC 7239): one client, as the gateway knows it, and not the list it was sent.
-fn say_whence(fields: &mut Fields, facts: &Facts<'_>) {
-    let protocol = if facts.secure { "https" } else { "http" };
-    let host = facts.authority.as_bytes();
-    let (open, close) = if facts.client.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
-    let mut client = Vec::with_capacity(40);
-    address::push(&mut client, facts.client);
-    fields.append(&X_FORWARDED_FOR, &client);
-    let parts: [&[u8]; 8] =
-        [b"for=", open.as_bytes(), &client, close.as_bytes(), b";host=\"", host, b"\";proto=", protocol.as_bytes()];
-    fields.append_parts(&FORWARDED, &parts);
-    fields.append(&X_FORWARDED_HOST, host);
-    fields.append(&X_FORWARDED_PROTO, protocol);
-    fields.append(&VIA, if facts.version == Version::HTTP_2 { "2.0 portcullis" } else { "1.1 portcullis" });
 }
 
 fn say_who(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {

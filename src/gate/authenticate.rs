@@ -41,20 +41,27 @@ impl Authenticate {
             Self::Required { issuers, scope } => (issuers.as_deref(), scope),
         };
         let refused = |fault| Refusal::Token { fault, scope: scope.clone() };
-        let token = match bearer::find(head.headers.all(&AUTHORIZATION)) {
-            Ok(Some(_)) if in_query(head) => return Err(Refusal::CredentialsDuplicated),
-            Ok(Some(token)) => token,
-            Ok(None) => return Err(Refusal::TokenMissing { scope: scope.clone() }),
-            Err(BearerFault::Duplicated) => return Err(Refusal::CredentialsDuplicated),
-            Err(BearerFault::Malformed(what)) => return Err(refused(TokenFault::Malformed(what))),
+        let malformed = |fault| match fault {
+            BearerFault::Duplicated => Refusal::CredentialsDuplicated,
+            BearerFault::Malformed(what) => refused(TokenFault::Malformed(what)),
         };
+        let presented = bearer::find(head.headers.all(&AUTHORIZATION)).map_err(malformed)?;
+        let presented = presented.ok_or_else(|| Refusal::TokenMissing { scope: scope.clone() })?;
+        // What was verified has the form of a token; to look at each byte again would cost more than finding it.
+        let known = tokens.local.borrow_mut().lookup(tokens.generation, presented.bytes(), now);
+        if known.is_none() {
+            presented.token().map_err(malformed)?;
+        }
+        if in_query(head) {
+            return Err(Refusal::CredentialsDuplicated);
+        }
         let accepted = |issuer: &Arc<str>| issuers.is_none_or(|names| names.contains(issuer));
-        let known = tokens.local.borrow_mut().lookup(tokens.generation, token, now);
         // What another issuer's introspection said of the same text is no answer for this route.
         if let Some(identity) = known.filter(|identity| accepted(&identity.claims.issuer)) {
             tokens.verifier.standing(&identity.claims, now).map_err(refused)?;
             return Ok((Caller::Known(identity), TokenUse::Local));
         }
+        let token = presented.token().map_err(malformed)?;
         // Boxed, like all that waits rarely: what is not taken here need not be moved about with each request.
         let (claims, level) = Box::pin(tokens.verifier.verify(token, issuers, now)).await.map_err(refused)?;
         if !accepted(&claims.issuer) {
@@ -62,15 +69,15 @@ impl Authenticate {
         }
         let fresh_until = claims.fresh_until;
         let identity = Arc::new(Identity::new(claims));
-        tokens.local.borrow_mut().insert(tokens.generation, token, Arc::clone(&identity), fresh_until);
+        tokens.local.borrow_mut().insert(tokens.generation, presented.bytes(), Arc::clone(&identity), fresh_until);
         Ok((Caller::Known(identity), level))
     }
 }
 
 /// What a token that was refused says of itself.
 pub fn unproved(head: &Head<'_>) -> Option<Unproved> {
-    let token = bearer::find(head.headers.all(&AUTHORIZATION)).ok().flatten()?;
-    unproved::of(token)
+    let presented = bearer::find(head.headers.all(&AUTHORIZATION)).ok().flatten()?;
+    unproved::of(presented.token().ok()?)
 }
 
 /// A token in the query as well (RFC 6750 section 2.3, which this gateway never reads).

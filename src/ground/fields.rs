@@ -7,6 +7,8 @@
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::plain;
+
 /// Lines of the form `name: value` in the order in which they came. Names are in small letters; values have no controls but
 /// the tab (RFC 9110 section 5.5), so that no value can end its line.
 #[derive(Clone, Default)]
@@ -42,14 +44,15 @@ impl Fields {
         Self::default()
     }
 
-    /// The fields that a parser has found in `text`. `None`: something there is no field, or a place is outside of the text.
+    /// The fields that httparse has found in `text`; what it lets pass as a name or a value is one. `None`: a place is outside
+    /// of the text.
     pub fn of_text(mut text: BytesMut, places: impl ExactSizeIterator<Item = Place>) -> Option<Self> {
         let mut lines = Vec::with_capacity(places.len().saturating_add(20));
         for place in places {
             let line = Line::at(place)?;
             let name = text.get_mut(range(line.start, line.colon))?;
             name.make_ascii_lowercase();
-            if name.is_empty() || !is_value(text.get(range(line.from, line.to))?) {
+            if name.is_empty() || line.to as usize > text.len() {
                 return None;
             }
             lines.push(Line { tidy: line.is_tidy_in(&text), ..line });
@@ -109,7 +112,7 @@ impl Fields {
         self.text.put_slice(name);
         self.text.put_slice(b": ");
         let from = self.text.len();
-        if parts.iter().all(|part| is_value(part)) {
+        if !parts.iter().any(|part| plain::has_controls(part)) {
             parts.iter().for_each(|part| self.text.put_slice(part));
         }
         let place = Place { name: (start, name.len()), value: (from, self.text.len() - from) };
@@ -252,16 +255,9 @@ fn range(from: u32, to: u32) -> std::ops::Range<usize> {
     from as usize..to as usize
 }
 
-/// What may stand in a value (RFC 9110 section 5.5).
-fn is_value(value: &[u8]) -> bool {
-    // Without a way out in the middle, so that many bytes are looked at in one step.
-    value.iter().fold(true, |good, byte| good & ((*byte >= b' ') | (*byte == b'\t')) & (*byte != 127))
-}
-
 /// The value, if it is visible ASCII, spaces and tabs.
 pub fn visible(value: &[u8]) -> Option<&str> {
-    let plain = value.iter().fold(true, |good, byte| good & (matches!(*byte, b' '..=b'~') | (*byte == b'\t')));
-    std::str::from_utf8(value).ok().filter(|_| plain)
+    if plain::is_visible(value) { std::str::from_utf8(value).ok() } else { None }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod duration;
 pub mod fields;
 pub mod message;
 pub mod pieces;
+pub mod plain;
 pub mod random;
 pub mod secret;
 pub mod size;

@@ -43,10 +43,15 @@ pub struct Facts {
     pub preflight: bool,
 }
 
+/// All that is written down about one request. In one place of its own, because it goes from hand to hand.
+pub struct Entry {
+    pub record: Record,
+    pub facts: Facts,
+}
+
 /// One decided request.
 struct Decision {
-    record: Box<Record>,
-    facts: Facts,
+    entry: Box<Entry>,
     duration: Duration,
 }
 
@@ -125,8 +130,9 @@ impl Default for Decisions {
 }
 
 impl Decisions {
-    /// Keeps what `record` and `facts` say, if it is to be kept. The place of the oldest is taken over, memory and all.
-    pub fn keep(&mut self, record: &mut Box<Record>, facts: &mut Facts, duration: Duration) {
+    /// Keeps what `entry` says, if it is to be kept. The place of the oldest is taken over, memory and all.
+    pub fn keep(&mut self, entry: &mut Box<Entry>, duration: Duration) {
+        let Entry { record, facts } = &**entry;
         let ring = match record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason)) {
             Some(reason) => {
                 if self.refused.is_empty() {
@@ -142,16 +148,17 @@ impl Decisions {
             return;
         }
         let oldest = if ring.kept.len() >= ring.most { ring.kept.pop_front() } else { None };
-        let spare = oldest.map_or_else(|| Box::new(record.spare()), |oldest| oldest.record);
-        let mut record = std::mem::replace(record, spare);
-        for text in [&mut record.host, &mut record.path] {
+        let new = || Box::new(Entry { record: record.spare(), facts: Facts::default() });
+        let spare = oldest.map_or_else(new, |oldest| oldest.entry);
+        let mut entry = std::mem::replace(entry, spare);
+        for text in [&mut entry.record.host, &mut entry.record.path] {
             if text.len() > LONGEST {
                 text.truncate(text.floor_char_boundary(LONGEST));
                 text.push('…');
                 text.shrink_to_fit();
             }
         }
-        ring.kept.push_back(Decision { record, facts: std::mem::take(facts), duration });
+        ring.kept.push_back(Decision { entry, duration });
     }
 
     /// Those that are wanted, the newest first, at most this many.
@@ -159,7 +166,7 @@ impl Decisions {
         let passed = if wanted.refused || wanted.reason.is_some() { None } else { Some(&self.passed) };
         let all = self.refused.iter().chain(passed).flat_map(|ring| ring.kept.iter());
         let mut found: Vec<&Decision> = all.filter(|decision| decision.is(wanted)).collect();
-        found.sort_by_key(|decision| std::cmp::Reverse(decision.record.started));
+        found.sort_by_key(|decision| std::cmp::Reverse(decision.entry.record.started));
         found.into_iter().take(most).map(Decision::account).collect()
     }
 
@@ -175,17 +182,15 @@ impl Decisions {
 
 impl Decision {
     fn is(&self, wanted: &Wanted) -> bool {
-        let reason = self.record.refusal.or_else(|| self.facts.observed.as_ref().map(Refusal::reason));
-        wanted.request_id.as_ref().is_none_or(|id| **id == *self.record.request_id)
+        let Entry { record, facts } = &*self.entry;
+        let reason = record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason));
+        wanted.request_id.as_ref().is_none_or(|id| **id == *record.request_id)
             && wanted.reason.is_none_or(|reason_wanted| reason == Some(reason_wanted))
-            && wanted
-                .route
-                .as_ref()
-                .is_none_or(|name| self.record.route.as_ref().is_some_and(|route| *route.name == **name))
+            && wanted.route.as_ref().is_none_or(|name| record.route.as_ref().is_some_and(|route| *route.name == **name))
     }
 
     fn account(&self) -> Account {
-        let record = &self.record;
+        let Entry { record, facts } = &*self.entry;
         Account {
             request_id: Arc::clone(&record.request_id),
             at: record.at,
@@ -205,7 +210,7 @@ impl Decision {
             server: record.server.clone(),
             upstream_time: record.upstream_time,
             retries: record.retries,
-            facts: self.facts.clone(),
+            facts: facts.clone(),
         }
     }
 }
@@ -215,12 +220,16 @@ mod tests {
     use super::*;
     use crate::observe::record::tests::record;
 
+    fn entry() -> Box<Entry> {
+        Box::new(Entry { record: record(), facts: Facts::default() })
+    }
+
     fn keep(decisions: &mut Decisions, reason: Option<Reason>, number: u64) {
-        let mut record = Box::new(record());
-        record.request_id = number.to_string().into();
-        record.refusal = reason;
-        record.started += Duration::from_millis(number);
-        decisions.keep(&mut record, &mut Facts::default(), Duration::ZERO);
+        let mut entry = entry();
+        entry.record.request_id = number.to_string().into();
+        entry.record.refusal = reason;
+        entry.record.started += Duration::from_millis(number);
+        decisions.keep(&mut entry, Duration::ZERO);
     }
 
     fn ids(decisions: &Decisions, wanted: &Wanted) -> Vec<String> {
@@ -267,9 +276,9 @@ mod tests {
     #[test]
     fn a_long_path_is_cut() {
         let mut decisions = Decisions::default();
-        let mut record = Box::new(record());
-        record.path = "/ä".repeat(4_000);
-        decisions.keep(&mut record, &mut Facts::default(), Duration::ZERO);
+        let mut entry = entry();
+        entry.record.path = "/ä".repeat(4_000);
+        decisions.keep(&mut entry, Duration::ZERO);
         assert!(decisions.told(&Wanted::default(), 1)[0].path.len() < LONGEST + 4);
     }
 }

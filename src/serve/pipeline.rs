@@ -51,32 +51,32 @@ impl<'h> Walk<'h> {
             return cors.preflight(&head).map(reply::preflight);
         }
         policy.check_upgrade(&head)?;
-        let Facts { standings, observed, .. } = &mut self.open.facts;
+        let Facts { standings, observed, .. } = &mut self.open.entry.facts;
         policy.limits.take_early(&head, standings, observed).await?;
-        let now = self.open.record.at;
+        let now = self.open.entry.record.at;
         let tokens = Tokens {
             verifier: &self.house.verifier,
             local: &self.worker.tokens,
             generation: self.house.tokens_generation(),
         };
         let caller = self.learn(policy, policy.authenticate.caller(&head, &tokens, now).await, &head)?;
-        let Facts { standings, observed, .. } = &mut self.open.facts;
+        let Facts { standings, observed, .. } = &mut self.open.entry.facts;
         policy.limits.take_late(&head, &caller, standings, observed).await?;
         let permit = policy.rule.decide(caller, &head, &params, observed)?;
         policy.body.check(&head)?;
         let engine = self.house.doors.get(peer.listener).map_or(Engine::Compat, |door| door.engine);
         let asked = Asked { permit: &permit, admitted: &admitted, head: asked, body, now, engine };
-        answer::answer(self.worker, self.house, route, asked, &mut self.open.record).await
+        answer::answer(self.worker, self.house, route, asked, &mut self.open.entry.record).await
     }
 
     fn begin(worker: &'h Rc<Worker>, house: &'h Arc<Snapshot>, peer: &Peer, head: &RequestHead) -> Self {
         let record = worker.open_record(peer, head.method.clone(), head.version);
         let mut open = OpenRecord::new(record, Rc::clone(worker));
-        open.record.route = Some(Arc::clone(&house.unmatched));
+        open.entry.record.route = Some(Arc::clone(&house.unmatched));
         open.remember = house.remembers;
-        open.facts.generation = house.generation;
+        open.entry.facts.generation = house.generation;
         let origin = head.fields.first(&http::header::ORIGIN).map(Into::into);
-        let wearer = Wearer { origin, secure: open.record.tls };
+        let wearer = Wearer { origin, secure: open.entry.record.tls };
         let http1 = head.version < http::Version::HTTP_2;
         Self { worker, house, open, policy: &house.bare, wearer, http1 }
     }
@@ -84,7 +84,7 @@ impl<'h> Walk<'h> {
     fn admit(&mut self, peer: &Peer, head: &mut RequestHead) -> Result<Admitted, Refusal> {
         let door = self.house.doors.get(peer.listener).ok_or(Refusal::HostUnknown)?;
         let admitted = door.admission.admit(head, peer)?;
-        let record = &mut self.open.record;
+        let record = &mut self.open.entry.record;
         record.client = admitted.client;
         record.host.clone_from(&admitted.host);
         admitted.path().clone_into(&mut record.path);
@@ -109,7 +109,7 @@ impl<'h> Walk<'h> {
             && value.policy.cors.is_some()
         {
             self.enter(value);
-            self.open.facts.preflight = true;
+            self.open.entry.facts.preflight = true;
             return Ok((value, params, true));
         }
         match self.house.table.find(&admitted.host, admitted.path(), &head.method) {
@@ -125,7 +125,7 @@ impl<'h> Walk<'h> {
 
     fn enter(&mut self, route: &'h Route) {
         self.policy = &route.policy;
-        self.open.record.route = Some(Arc::clone(&route.series));
+        self.open.entry.record.route = Some(Arc::clone(&route.series));
     }
 
     /// Notes who calls, or that a token was looked at and is not good. A route that only observes takes such a caller for
@@ -137,25 +137,25 @@ impl<'h> Walk<'h> {
         head: &Head<'_>,
     ) -> Result<Caller, Refusal> {
         if let Err(Refusal::Token { .. }) = &judged {
-            self.open.record.token = TokenUse::Refused;
+            self.open.entry.record.token = TokenUse::Refused;
             if self.open.remember {
-                self.open.facts.unproved = authenticate::unproved(head);
+                self.open.entry.facts.unproved = authenticate::unproved(head);
             }
         }
         let (caller, level) = match judged {
             Err(refusal) if policy.rule.only_observes => {
-                self.open.facts.observed.get_or_insert(refusal);
+                self.open.entry.facts.observed.get_or_insert(refusal);
                 return Ok(Caller::Anonymous);
             }
             judged => judged?,
         };
-        self.open.record.token = level;
+        self.open.entry.record.token = level;
         if let Caller::Known(identity) = &caller {
             let claims = &identity.claims;
-            self.open.facts.caller = Some(Arc::clone(identity));
-            self.open.record.subject.clone_from(&claims.subject);
-            self.open.record.client_id.clone_from(&claims.client);
-            self.open.record.issuer = Some(Arc::clone(&claims.issuer));
+            self.open.entry.facts.caller = Some(Arc::clone(identity));
+            self.open.entry.record.subject.clone_from(&claims.subject);
+            self.open.entry.record.client_id.clone_from(&claims.client);
+            self.open.entry.record.issuer = Some(Arc::clone(&claims.issuer));
         }
         Ok(caller)
     }
@@ -163,16 +163,16 @@ impl<'h> Walk<'h> {
     /// Dresses the answer, whoever made it, and hands the record to its body.
     fn end(mut self, answer: Result<Reply, Refusal>) -> Reply<Recorded> {
         let mut reply = answer.unwrap_or_else(|refusal| {
-            self.open.record.refusal = Some(refusal.reason());
-            self.open.record.detail = refusal.detail();
-            let reply = reply::refuse(&refusal, &self.open.record.request_id, &self.house.realm, self.http1);
-            self.open.facts.refusal = Some(refusal);
+            self.open.entry.record.refusal = Some(refusal.reason());
+            self.open.entry.record.detail = refusal.detail();
+            let reply = reply::refuse(&refusal, &self.open.entry.record.request_id, &self.house.realm, self.http1);
+            self.open.entry.facts.refusal = Some(refusal);
             reply
         });
-        self.open.record.observed = self.open.facts.observed.as_ref().map(Refusal::reason);
-        self.policy.dress(&self.wearer, &self.open.facts.standings, &mut reply.fields);
-        reply.fields.insert(&reply::X_REQUEST_ID, self.open.record.request_id.as_bytes());
-        self.open.record.status = reply.status.as_u16();
+        self.open.entry.record.observed = self.open.entry.facts.observed.as_ref().map(Refusal::reason);
+        self.policy.dress(&self.wearer, &self.open.entry.facts.standings, &mut reply.fields);
+        reply.fields.insert(&reply::X_REQUEST_ID, self.open.entry.record.request_id.as_bytes());
+        self.open.entry.record.status = reply.status.as_u16();
         let open = self.open;
         reply.map(|body| Recorded::new(body, open))
     }

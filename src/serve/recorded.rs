@@ -8,10 +8,9 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::connection::Busy;
-use super::decisions::Facts;
+use super::decisions::Entry;
 use super::worker::Worker;
 use crate::ground::{Body, BodyFault};
-use crate::observe::Record;
 
 /// What is written down when nobody waits for the answer any more, as nginx does.
 const CLIENT_LEFT: u16 = 499;
@@ -19,8 +18,7 @@ const CLIENT_LEFT: u16 = 499;
 /// A record that is written down once, however its request ends: a client that leaves takes the future that answers it
 /// along, at any point.
 pub struct OpenRecord {
-    pub record: Box<Record>,
-    pub facts: Facts,
+    pub entry: Box<Entry>,
     /// What was decided is kept for a while.
     pub remember: bool,
     worker: Rc<Worker>,
@@ -28,22 +26,22 @@ pub struct OpenRecord {
 }
 
 impl OpenRecord {
-    pub fn new(record: Box<Record>, worker: Rc<Worker>) -> Self {
-        Self { record, facts: Facts::default(), remember: false, worker, closed: false }
+    pub fn new(entry: Box<Entry>, worker: Rc<Worker>) -> Self {
+        Self { entry, remember: false, worker, closed: false }
     }
 
     fn close(&mut self, aborted: bool) {
         if !std::mem::replace(&mut self.closed, true) {
-            self.record.aborted = aborted;
-            self.worker.write_down(&mut self.record, &mut self.facts, self.remember);
+            self.entry.record.aborted = aborted;
+            self.worker.write_down(&mut self.entry, self.remember);
         }
     }
 }
 
 impl Drop for OpenRecord {
     fn drop(&mut self) {
-        if self.record.status == 0 {
-            self.record.status = if std::thread::panicking() { 500 } else { CLIENT_LEFT };
+        if self.entry.record.status == 0 {
+            self.entry.record.status = if std::thread::panicking() { 500 } else { CLIENT_LEFT };
         }
         self.close(true);
     }
@@ -90,7 +88,7 @@ impl HttpBody for Recorded {
             Poll::Ready(Some(Ok(frame))) => {
                 self.handed_over(true);
                 if let Some(data) = frame.data_ref() {
-                    let out = &mut self.open.record.bytes_out;
+                    let out = &mut self.open.entry.record.bytes_out;
                     *out = out.saturating_add(data.len() as u64);
                 }
             }
@@ -114,7 +112,7 @@ impl HttpBody for Recorded {
 /// answer to HEAD nobody asks for the body (RFC 9110 section 9.3.2).
 impl Drop for Recorded {
     fn drop(&mut self) {
-        let aborted = !self.body.is_end_stream() && self.open.record.method != http::Method::HEAD;
+        let aborted = !self.body.is_end_stream() && self.open.entry.record.method != http::Method::HEAD;
         self.close(aborted);
     }
 }

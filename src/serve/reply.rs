@@ -6,7 +6,6 @@ use http::StatusCode;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
-use super::decisions::Facts;
 use super::worker::Worker;
 use crate::gate::Refusal;
 use crate::ground::{Body, Fields, Reply};
@@ -100,16 +99,17 @@ fn problem(reason: Reason, detail: Option<String>, limit: Option<&str>, request_
 
 /// A request that hyper could not read and has answered by itself: counted and logged like any other refusal.
 pub fn unreadable(worker: &Rc<Worker>, peer: &Peer, fault: &hyper::Error, violation: Option<&'static str>) {
-    let mut record = worker.open_record(peer, http::Method::default(), http::Version::HTTP_11);
+    let mut entry = worker.open_record(peer, http::Method::default(), http::Version::HTTP_11);
+    let house = worker.house();
     let what = violation.unwrap_or("the bytes of the request are not HTTP");
     let refusal =
         if fault.is_parse_too_large() { Refusal::HeadTooLarge(what) } else { Refusal::Malformed { what, close: true } };
     let reason = refusal.reason();
+    let record = &mut entry.record;
     record.refusal = Some(reason);
     record.status = reason.status();
     record.detail = Some(what.to_owned());
-    let house = worker.house();
     record.route = Some(std::sync::Arc::clone(&house.unmatched));
-    let mut facts = Facts { generation: house.generation, refusal: Some(refusal), ..Facts::default() };
-    worker.write_down(&mut record, &mut facts, house.remembers);
+    (entry.facts.generation, entry.facts.refusal) = (house.generation, Some(refusal));
+    worker.write_down(&mut entry, house.remembers);
 }

@@ -16,7 +16,7 @@ use tokio::task::LocalSet;
 use super::accept::Accepting;
 use super::connection::{Fate, Ticks};
 use super::crowd::Crowd;
-use super::decisions::{Account, Decisions, Facts, Wanted};
+use super::decisions::{Account, Decisions, Entry, Facts, Wanted};
 use super::places::Places;
 use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
@@ -124,24 +124,26 @@ impl Worker {
     }
 
     /// A new record: the request has begun.
-    pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Record> {
+    pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Entry> {
         self.metrics.request_begins();
         let times = (self.shared.clock.instant(), self.shared.clock.now());
-        Box::new(Record {
+        let record = Record {
             method,
             version: if version == Version::HTTP_2 { "2" } else { "1.1" },
             tls: peer.tls.is_some(),
             ..Record::begun(hex(self.dice()), times, peer.ip())
-        })
+        };
+        Box::new(Entry { record, facts: Facts::default() })
     }
 
     /// The last byte has gone: counts, logs, and remembers where `remember` says so.
-    pub fn write_down(&self, record: &mut Box<Record>, facts: &mut Facts, remember: bool) {
+    pub fn write_down(&self, entry: &mut Box<Entry>, remember: bool) {
+        let record = &entry.record;
         let duration = self.shared.clock.instant().saturating_duration_since(record.started);
         self.metrics.request_ends(record, duration);
         self.log.borrow_mut().line(record, duration);
         if remember {
-            self.decisions.borrow_mut().keep(record, facts, duration);
+            self.decisions.borrow_mut().keep(entry, duration);
         }
     }
 

@@ -14,25 +14,39 @@ pub enum BearerFault {
     Malformed(&'static str),
 }
 
-/// The token of the one `Authorization` header (RFC 6750 section 2.1). `None` when there is no such header, or when its
+/// What stands behind `Bearer`, not looked at: enough to ask whether just these bytes have been found good before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presented<'a>(&'a [u8]);
+
+impl<'a> Presented<'a> {
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The token, if it has the form of one.
+    pub fn token(self) -> Result<&'a str, BearerFault> {
+        let Some(token) = self.0.strip_prefix(b" ") else {
+            return Err(BearerFault::Malformed("one space must follow the scheme"));
+        };
+        if token.len() > LONGEST {
+            return Err(BearerFault::Malformed("the token is longer than 16 KiB"));
+        }
+        if !is_b64token(token) {
+            return Err(BearerFault::Malformed("the token is empty or has characters that no token has"));
+        }
+        std::str::from_utf8(token).map_err(|_| BearerFault::Malformed("the token is not ASCII"))
+    }
+}
+
+/// What the one `Authorization` header presents (RFC 6750 section 2.1). `None` when there is no such header, or when its
 /// scheme is another one: that is no token, so the route answers as if none had been sent.
-pub fn find<'a>(authorization: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a str>, BearerFault> {
+pub fn find<'a>(authorization: impl Iterator<Item = &'a [u8]>) -> Result<Option<Presented<'a>>, BearerFault> {
     let mut lines = authorization;
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err(BearerFault::Duplicated);
     }
-    let Some(rest) = after_scheme(line) else { return Ok(None) };
-    let Some(token) = rest.strip_prefix(b" ") else {
-        return Err(BearerFault::Malformed("one space must follow the scheme"));
-    };
-    if token.len() > LONGEST {
-        return Err(BearerFault::Malformed("the token is longer than 16 KiB"));
-    }
-    if !is_b64token(token) {
-        return Err(BearerFault::Malformed("the token is empty or has characters that no token has"));
-    }
-    std::str::from_utf8(token).map(Some).map_err(|_| BearerFault::Malformed("the token is not ASCII"))
+    Ok(after_scheme(line).map(Presented))
 }
 
 /// What follows the word `Bearer` in any case; `None` for another scheme. `Bearers x` is another scheme, `Bearer⇥x` is a
@@ -69,7 +83,7 @@ mod tests {
     use super::*;
 
     fn check(lines: &[&[u8]], expected: Result<Option<&str>, &str>) {
-        let found = find(lines.iter().copied());
+        let found = find(lines.iter().copied()).and_then(|found| found.map(Presented::token).transpose());
         match (&found, &expected) {
             (Ok(token), Ok(wanted)) => assert_eq!(token, wanted, "{lines:?}"),
             (Err(fault), Err(part)) => assert!(fault.to_string().contains(part), "{lines:?}: {fault}"),

@@ -43,7 +43,7 @@ impl Default for LocalBounds {
 
 struct Slot<V> {
     hash: u64,
-    token: Box<str>,
+    token: Box<[u8]>,
     /// From here on it is no answer any more.
     until: Time,
     value: V,
@@ -72,7 +72,7 @@ impl<V: Clone> Local<V> {
 
     /// What is known about `token` at `now`. A `generation` other than the last one empties the table: keys or settings have
     /// changed, and nothing learned before counts.
-    pub fn lookup(&mut self, generation: u64, token: &str, now: Time) -> Option<V> {
+    pub fn lookup(&mut self, generation: u64, token: &[u8], now: Time) -> Option<V> {
         self.enter(generation);
         let hash = self.hasher.hash_one(token);
         let slot = self.slot(hash, token)?;
@@ -82,7 +82,7 @@ impl<V: Clone> Local<V> {
 
     /// Remembers `value` for `token` up to `until`. `generation` is the one read before `token` was verified. A token larger
     /// than a sixteenth of the whole is not kept.
-    pub fn insert(&mut self, generation: u64, token: &str, value: V, until: Time) {
+    pub fn insert(&mut self, generation: u64, token: &[u8], value: V, until: Time) {
         self.enter(generation);
         if token.len() > self.bounds.bytes / 16 || self.bounds.entries == 0 {
             return;
@@ -126,7 +126,7 @@ impl<V: Clone> Local<V> {
         }
     }
 
-    fn slot(&mut self, hash: u64, token: &str) -> Option<&mut Slot<V>> {
+    fn slot(&mut self, hash: u64, token: &[u8]) -> Option<&mut Slot<V>> {
         let slots = &self.slots;
         let is_it = |place: &usize| matches!(slots.get(*place), Some(Some(slot)) if *slot.token == *token);
         let place = *self.table.find(hash, is_it)?;

@@ -1,9 +1,25 @@
 use std::net::Ipv4Addr;
 
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 
 use super::*;
 use crate::gate::caller::tests::{claims, known};
+
+fn facts<'a>(permit: &'a Permit, request_id: &'a Arc<str>, forward_token: bool) -> Facts<'a> {
+    Facts {
+        permit,
+        host: "api.test",
+        authority: "api.test:8443".into(),
+        client: Ipv4Addr::new(192, 0, 2, 1).into(),
+        secure: true,
+        version: Version::HTTP_11,
+        request_id,
+        traced: false,
+        forward_token,
+        signer: None,
+        now: Time::from_secs(0),
+    }
+}
 
 fn rewritten(lines: &[(&str, &str)], caller: Caller, forward_token: bool) -> HeaderMap {
     let mut fields = Fields::new();
@@ -11,21 +27,38 @@ fn rewritten(lines: &[(&str, &str)], caller: Caller, forward_token: bool) -> Hea
         fields.append(&HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
     }
     let permit = Permit::for_tests(caller);
-    let facts = Facts {
-        permit: &permit,
-        host: "api.test",
-        authority: "api.test:8443".into(),
-        client: Ipv4Addr::new(192, 0, 2, 1).into(),
-        secure: true,
-        version: Version::HTTP_11,
-        request_id: &Arc::from("id-1"),
-        traced: false,
-        forward_token,
-        signer: None,
-        now: Time::from_secs(0),
-    };
-    request(&mut fields, &facts, None).unwrap();
+    request(&mut fields, &facts(&permit, &Arc::from("id-1"), forward_token), None).unwrap();
     fields.to_map()
+}
+
+/// What was said of the one is never said of the other, whatever they differ by.
+#[test]
+fn what_is_remembered_of_a_client_is_said_of_no_other() {
+    let permit = Permit::for_tests(Caller::Anonymous);
+    let id = Arc::from("id-1");
+    let one = || facts(&permit, &id, false);
+    let mut known = Whence::default();
+    for other in [
+        one(),
+        Facts { authority: "api.test".into(), ..one() },
+        Facts { client: Ipv4Addr::new(192, 0, 2, 2).into(), ..one() },
+        Facts { client: "2001:db8::7".parse().unwrap(), ..one() },
+        Facts { secure: false, ..one() },
+        Facts { version: Version::HTTP_2, ..one() },
+    ] {
+        for facts in [&one(), &other, &other, &one()] {
+            let mut fields = Fields::new();
+            known.say(facts, &mut fields);
+            assert_eq!(fields.to_map(), whence::lines(facts).to_map());
+        }
+    }
+    // All clients share the places that there are.
+    for number in 0..2_000_u32 {
+        let facts = Facts { client: Ipv4Addr::from(number).into(), ..one() };
+        let mut fields = Fields::new();
+        known.say(&facts, &mut fields);
+        assert_eq!(fields.to_map()["x-forwarded-for"], facts.client.to_string());
+    }
 }
 
 /// The values of `name` after rewriting `lines`, joined by `|`.

@@ -94,7 +94,7 @@ fn one(read: &mut BytesMut) -> Result<Option<(Reply<()>, bool)>, &'static str> {
     let place = |part: &[u8]| (part.as_ptr().addr().wrapping_sub(start), part.len());
     let places = head.headers.iter().map(|line| Place { name: place(line.name.as_bytes()), value: place(line.value) });
     // With room for what is said on top of it.
-    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM));
+    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM).next_power_of_two());
     text.extend_from_slice(read.get(..end).unwrap_or_default());
     let fields = Fields::of_text(text, places).ok_or("a header is none")?;
     read.advance(end);

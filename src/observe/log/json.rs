@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ground::{Time, address};
+use crate::ground::{Time, address, plain};
 use crate::observe::Record;
 use crate::observe::record::TokenUse;
 
@@ -28,6 +28,29 @@ impl Stamp {
     }
 }
 
+/// A text under a key. What stands before the value is put together by the compiler.
+macro_rules! text {
+    ($line:ident, $key:literal, $value:expr) => {
+        $line.text(concat!(",\"", $key, "\":\""), $value)
+    };
+}
+
+/// The same, where there is one.
+macro_rules! maybe {
+    ($line:ident, $key:literal, $value:expr) => {
+        if let Some(value) = $value {
+            text!($line, $key, value);
+        }
+    };
+}
+
+/// A number under a key.
+macro_rules! number {
+    ($line:ident, $key:literal, $value:expr) => {
+        $line.number(concat!(",\"", $key, "\":"), $value)
+    };
+}
+
 /// Writes `record` as one line.
 pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Duration) {
     let mut line = Line { out };
@@ -36,36 +59,35 @@ pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Dur
     line.raw(".");
     line.thousandths(record.at.millis() % 1000);
     line.raw("Z\"");
-    line.text("request.id", &record.request_id);
-    line.key("client.address");
-    line.raw("\"");
+    text!(line, "request.id", &record.request_id);
+    line.raw(",\"client.address\":\"");
     address::push(line.out, record.client);
     line.raw("\"");
-    line.text("http.method", record.method.as_str());
-    line.text("http.host", &record.host);
-    line.text("http.path", &record.path);
-    line.text("http.version", record.version);
-    line.number("http.status", u64::from(record.status));
-    line.maybe("route.name", record.route.as_ref().map(|route| &*route.name));
-    line.maybe("refusal.code", record.refusal.map(|reason| reason.code()));
-    line.maybe("refusal.detail", record.detail.as_deref());
-    line.maybe("observed.code", record.observed.map(|reason| reason.code()));
-    line.maybe("client.id", record.client_id.as_deref());
-    line.maybe("user.id", record.subject.as_deref());
-    line.maybe("issuer.name", record.issuer.as_deref());
-    line.maybe("token.cache", token_word(record.token));
-    line.maybe("upstream.name", record.upstream.as_ref().map(|upstream| &*upstream.name));
-    line.maybe("upstream.server", record.server.as_deref());
+    text!(line, "http.method", record.method.as_str());
+    text!(line, "http.host", &record.host);
+    text!(line, "http.path", &record.path);
+    text!(line, "http.version", record.version);
+    number!(line, "http.status", u64::from(record.status));
+    maybe!(line, "route.name", record.route.as_ref().map(|route| &*route.name));
+    maybe!(line, "refusal.code", record.refusal.map(|reason| reason.code()));
+    maybe!(line, "refusal.detail", record.detail.as_deref());
+    maybe!(line, "observed.code", record.observed.map(|reason| reason.code()));
+    maybe!(line, "client.id", record.client_id.as_deref());
+    maybe!(line, "user.id", record.subject.as_deref());
+    maybe!(line, "issuer.name", record.issuer.as_deref());
+    maybe!(line, "token.cache", token_word(record.token));
+    maybe!(line, "upstream.name", record.upstream.as_ref().map(|upstream| &*upstream.name));
+    maybe!(line, "upstream.server", record.server.as_deref());
     if let Some(time) = record.upstream_time {
-        line.millis("upstream.duration_ms", time);
+        line.millis(",\"upstream.duration_ms\":", time);
     }
     if record.retries > 0 {
-        line.number("upstream.retries", u64::from(record.retries));
+        number!(line, "upstream.retries", u64::from(record.retries));
     }
-    line.maybe("trace.id", record.trace_id.as_deref());
-    line.number("bytes_in", record.received());
-    line.number("bytes_out", record.bytes_out);
-    line.millis("duration_ms", duration);
+    maybe!(line, "trace.id", record.trace_id.as_deref());
+    number!(line, "bytes_in", record.received());
+    number!(line, "bytes_out", record.bytes_out);
+    line.millis(",\"duration_ms\":", duration);
     if record.aborted {
         line.raw(",\"aborted\":true");
     }
@@ -90,23 +112,10 @@ impl Line<'_> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn key(&mut self, key: &str) {
-        self.raw(",\"");
-        self.raw(key);
-        self.raw("\":");
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        self.raw("\"");
+    fn text(&mut self, before: &str, value: &str) {
+        self.raw(before);
         escape(self.out, value);
         self.raw("\"");
-    }
-
-    fn maybe(&mut self, key: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(key, value);
-        }
     }
 
     /// Three digits.
@@ -116,13 +125,13 @@ impl Line<'_> {
         }
     }
 
-    fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
+    fn number(&mut self, before: &str, value: u64) {
+        self.raw(before);
         self.raw(itoa::Buffer::new().format(value));
     }
 
-    fn millis(&mut self, key: &str, value: Duration) {
-        self.key(key);
+    fn millis(&mut self, before: &str, value: Duration) {
+        self.raw(before);
         let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
         self.raw(itoa::Buffer::new().format(micros / 1000));
         self.raw(".");
@@ -133,9 +142,7 @@ impl Line<'_> {
 /// JSON's escapes, and also the marks that change what a terminal shows: C1 controls, and bidirectional overrides that
 /// make a line read differently from what it says.
 pub fn escape(out: &mut Vec<u8>, text: &str) {
-    // Without a way out in the middle, so that many bytes are looked at in one step.
-    let plain = |byte: u8| (byte.wrapping_sub(b' ') < 95) & (byte != b'"') & (byte != b'\\');
-    if text.bytes().fold(true, |good, byte| good & plain(byte)) {
+    if plain::needs_no_escape(text.as_bytes()) {
         return out.extend_from_slice(text.as_bytes());
     }
     for character in text.chars() {

@@ -8,16 +8,16 @@ use super::*;
 use crate::gate::Refusal;
 use crate::observe::Reason;
 use crate::observe::record::tests::record;
-use crate::serve::decisions::{Decisions, Facts, Wanted};
+use crate::serve::decisions::{Decisions, Entry, Facts, Wanted};
 use crate::token::TokenFault;
 
 fn account(refusal: Refusal) -> Account {
     let mut decisions = Decisions::default();
-    let mut record = Box::new(record());
+    let mut record = record();
     record.refusal = Some(refusal.reason());
     record.status = refusal.reason().status();
-    let mut facts = Facts { refusal: Some(refusal), ..Facts::default() };
-    decisions.keep(&mut record, &mut facts, Duration::from_millis(2));
+    let facts = Facts { refusal: Some(refusal), ..Facts::default() };
+    decisions.keep(&mut Box::new(Entry { record, facts }), Duration::from_millis(2));
     decisions.told(&Wanted::default(), 1).remove(0)
 }
 

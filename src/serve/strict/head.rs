@@ -68,7 +68,7 @@ pub fn take(read: &mut BytesMut) -> Read {
     let place = |part: &[u8]| (part.as_ptr().addr().wrapping_sub(start), part.len());
     let places =
         request.headers.iter().map(|line| Place { name: place(line.name.as_bytes()), value: place(line.value) });
-    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM));
+    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM).next_power_of_two());
     text.extend_from_slice(bytes);
     let Some(fields) = Fields::of_text(text, places) else { return Read::Odd };
     let target = path.to_owned();

@@ -88,7 +88,7 @@ where
     let busy = Busy::begin(watch);
     let to_head = head.request.method == Method::HEAD;
     let body = if line.borrow().body_is_over() { Body::Empty } else { Body::boxed(Incoming::over(line)) };
-    let reply = {
+    let answered = {
         let mut answering = std::pin::pin!(pipeline::handle(worker, peer, head.request, body));
         std::future::poll_fn(|cx| match answering.as_mut().poll(cx) {
             Poll::Ready(reply) => Poll::Ready(Some(reply)),
@@ -97,7 +97,7 @@ where
         })
         .await
     };
-    let Some(mut reply) = reply else { return false };
+    let Some(mut reply) = answered else { return false };
     if head.close || watch.is_draining() {
         reply.close();
     }

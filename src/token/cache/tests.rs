@@ -13,21 +13,21 @@ fn local(entries: usize, bytes: usize) -> Local<u32> {
 #[test]
 fn a_token_is_answered_up_to_its_time_and_not_after() {
     let mut cache = local(8, 4096);
-    cache.insert(1, "token", 5, at(100));
-    assert_eq!(cache.lookup(1, "token", at(99)), Some(5));
-    assert_eq!(cache.lookup(1, "token", at(100)), None);
-    assert_eq!(cache.lookup(1, "tokem", at(99)), None);
-    cache.insert(1, "token", 6, at(200));
-    assert_eq!(cache.lookup(1, "token", at(150)), Some(6));
+    cache.insert(1, b"token", 5, at(100));
+    assert_eq!(cache.lookup(1, b"token", at(99)), Some(5));
+    assert_eq!(cache.lookup(1, b"token", at(100)), None);
+    assert_eq!(cache.lookup(1, b"tokem", at(99)), None);
+    cache.insert(1, b"token", 6, at(200));
+    assert_eq!(cache.lookup(1, b"token", at(150)), Some(6));
     assert_eq!(cache.len(), 1);
 }
 
 #[test]
 fn another_generation_knows_nothing_of_the_last() {
     let mut cache = local(8, 4096);
-    cache.insert(1, "token", 5, at(100));
-    assert_eq!(cache.lookup(2, "token", at(1)), None);
-    assert_eq!(cache.lookup(1, "token", at(1)), None);
+    cache.insert(1, b"token", 5, at(100));
+    assert_eq!(cache.lookup(2, b"token", at(1)), None);
+    assert_eq!(cache.lookup(1, b"token", at(1)), None);
     assert!(cache.is_empty());
 }
 
@@ -36,23 +36,23 @@ fn entries_and_bytes_are_bounded() {
     let mut cache = local(50, 4096);
     for number in 0..10_000_u32 {
         let token = format!("{number}{}", "x".repeat((number % 200) as usize));
-        cache.insert(1, &token, number, at(100));
+        cache.insert(1, token.as_bytes(), number, at(100));
         assert!(cache.len() <= 50 && cache.bytes <= 4096 && cache.slots.len() <= 50, "{number}");
-        assert_eq!(cache.lookup(1, &token, at(1)), Some(number));
+        assert_eq!(cache.lookup(1, token.as_bytes(), at(1)), Some(number));
         let held: usize = cache.slots.iter().flatten().map(|slot| slot.token.len()).sum();
         assert_eq!((held, cache.slots.iter().flatten().count()), (cache.bytes, cache.len()));
     }
-    cache.insert(1, &"x".repeat(257), 1, at(100));
-    assert_eq!(cache.lookup(1, &"x".repeat(257), at(1)), None, "too large to be kept");
+    cache.insert(1, "x".repeat(257).as_bytes(), 1, at(100));
+    assert_eq!(cache.lookup(1, "x".repeat(257).as_bytes(), at(1)), None, "too large to be kept");
 }
 
 #[test]
 fn a_token_in_use_outlives_a_flood_of_others() {
     let mut cache = local(10, 4096);
-    cache.insert(1, "hot", 1, at(100));
+    cache.insert(1, b"hot", 1, at(100));
     for number in 0..1000_u32 {
-        assert_eq!(cache.lookup(1, "hot", at(1)), Some(1), "{number}");
-        cache.insert(1, &number.to_string(), number, at(100));
+        assert_eq!(cache.lookup(1, b"hot", at(1)), Some(1), "{number}");
+        cache.insert(1, number.to_string().as_bytes(), number, at(100));
     }
 }
 
