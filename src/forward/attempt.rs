@@ -46,8 +46,8 @@ pub struct Answer {
     /// From sending to the head of the answer.
     pub time: Duration,
     pub retries: u8,
-    /// Counts on while the body streams.
-    pub bytes_in: Rc<Cell<u64>>,
+    /// Counts on while the body streams; `None` without a body.
+    pub bytes_in: Option<Rc<Cell<u64>>>,
 }
 
 /// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
@@ -135,7 +135,7 @@ impl Attempt<'_> {
                         let time = self.pools.clock().instant().saturating_duration_since(start);
                         let back = self.back(server, connection, in_flight);
                         let reply = self.answered(reply, handshake, back)?;
-                        let (server, bytes_in) = (Arc::clone(&server.text), Rc::clone(&self.progress.bytes));
+                        let (server, bytes_in) = (Arc::clone(&server.text), self.progress.bytes.clone());
                         return Ok(Answer { reply, server, time, retries, bytes_in });
                     }
                     // A pooled connection that its server had closed: the next one is new.
@@ -192,10 +192,10 @@ impl Attempt<'_> {
     /// Waits for the head of an answer. A body that is still moving is no reason to give up.
     async fn in_time<T>(&self, mut sending: Pin<&mut impl Future<Output = T>>) -> Result<T, Refusal> {
         loop {
-            let sent = self.progress.bytes.get();
+            let sent = self.progress.sent();
             match self.pools.wheel.within(self.timeouts.response, sending.as_mut()).await {
                 Some(done) => return Ok(done),
-                None if self.progress.bytes.get() > sent => {}
+                None if self.progress.sent() > sent => {}
                 None => {
                     let upstream = Arc::clone(&self.upstream.settings.name);
                     return Err(Refusal::UpstreamTimeout { upstream, after: self.timeouts.response });

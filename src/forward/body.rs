@@ -19,8 +19,8 @@ use crate::ground::{Body, BodyFault};
 /// How a request's body is doing, seen from outside.
 #[derive(Default)]
 pub struct Progress {
-    /// Bytes that went on; shared with the record.
-    pub bytes: Rc<Cell<u64>>,
+    /// Bytes that went on; shared with the record. `None`: there is no body.
+    pub bytes: Option<Rc<Cell<u64>>>,
     /// Its end has been sent.
     pub ended: Cell<bool>,
     /// It broke off on the client's side.
@@ -43,14 +43,20 @@ pub struct Sent {
     progress: Rc<Progress>,
 }
 
+impl Progress {
+    /// Bytes that went on so far.
+    pub fn sent(&self) -> u64 {
+        self.bytes.as_ref().map_or(0, |bytes| bytes.get())
+    }
+}
+
 impl Sent {
     /// `body`, of at most `limit` bytes, and its progress.
     pub fn wrap(body: Body, limit: Option<u64>) -> (Body, Rc<Progress>) {
-        let progress = Rc::new(Progress::default());
         if body.is_end_stream() {
-            progress.ended.set(true);
-            return (Body::Empty, progress);
+            return (Body::Empty, Rc::new(Progress { ended: Cell::new(true), ..Progress::default() }));
         }
+        let progress = Rc::new(Progress { bytes: Some(Rc::default()), ..Progress::default() });
         (Body::boxed(Self { body, limit, progress: Rc::clone(&progress) }), progress)
     }
 
@@ -77,11 +83,13 @@ impl HttpBody for Sent {
                     self.progress.ended.set(true);
                     return Poll::Ready(None);
                 };
-                let total = self.progress.bytes.get().saturating_add(data.len() as u64);
+                let total = self.progress.sent().saturating_add(data.len() as u64);
                 if let Some(limit) = self.limit.filter(|limit| total > *limit) {
                     return Poll::Ready(Some(Err(self.fail(BodyFault::TooLarge(limit)))));
                 }
-                self.progress.bytes.set(total);
+                if let Some(bytes) = &self.progress.bytes {
+                    bytes.set(total);
+                }
                 if self.body.is_end_stream() {
                     self.progress.ended.set(true);
                 }

@@ -94,6 +94,12 @@ impl Fields {
         self.lines.len()
     }
 
+    /// At least as many bytes as all lines take when they are written.
+    pub fn most_bytes(&self) -> usize {
+        // A line that came without a space behind its colon is written with one.
+        self.text.len() + self.lines.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -106,14 +112,21 @@ impl Fields {
 
     /// Adds a line whose value is these parts, one after the other.
     pub fn append_parts(&mut self, name: &HeaderName, parts: &[&[u8]]) {
+        let length = parts.iter().map(|part| part.len()).sum();
+        self.append_with(name, length, |text| parts.iter().for_each(|part| text.put_slice(part)));
+    }
+
+    /// Adds a line whose value `say` writes behind what is there already; it takes about `length` bytes.
+    pub fn append_with(&mut self, name: &HeaderName, length: usize, say: impl FnOnce(&mut BytesMut)) {
         let name = name.as_str().as_bytes();
         let start = self.text.len();
-        self.text.reserve(name.len() + parts.iter().map(|part| part.len()).sum::<usize>() + 4);
+        self.text.reserve(name.len() + length + 4);
         self.text.put_slice(name);
         self.text.put_slice(b": ");
         let from = self.text.len();
-        if !parts.iter().any(|part| plain::has_controls(part)) {
-            parts.iter().for_each(|part| self.text.put_slice(part));
+        say(&mut self.text);
+        if self.text.get(from..).is_none_or(plain::has_controls) {
+            self.text.truncate(from);
         }
         let place = Place { name: (start, name.len()), value: (from, self.text.len() - from) };
         self.text.put_slice(b"\r\n");
@@ -153,7 +166,7 @@ impl Fields {
 
     /// Writes all lines, each with its end.
     pub fn write_to(&self, out: &mut BytesMut) {
-        out.reserve(self.text.len() + 4);
+        out.reserve(self.most_bytes());
         let mut run: Option<(u32, u32)> = None;
         for line in &self.lines {
             let end = line.to.saturating_add(2);

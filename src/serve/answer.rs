@@ -64,7 +64,7 @@ pub async fn answer(
             record.server = Some(answer.server);
             record.upstream_time = Some(answer.time);
             record.retries = answer.retries;
-            record.bytes_in = Some(answer.bytes_in);
+            record.bytes_in = answer.bytes_in;
             Ok(answer.reply)
         }
         Destination::Authority(endpoint) => {

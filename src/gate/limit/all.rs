@@ -1,5 +1,6 @@
 //! All limits of one route, and what is left of them for a caller.
 
+use bytes::BufMut;
 use http::HeaderValue;
 
 use super::{Limit, RATELIMIT, RATELIMIT_POLICY, Standing, Step};
@@ -101,36 +102,34 @@ impl Limits {
         let Some(policy) = &self.policy else { return };
         headers.insert(&RATELIMIT_POLICY, policy);
         headers.remove(&RATELIMIT);
-        let mut text = Vec::new();
-        for (limit, standing) in self.all.iter().zip(&standings.0) {
-            let Some(standing) = standing else { continue };
-            if !text.is_empty() {
-                text.extend_from_slice(b", ");
+        let all = self.all.iter().zip(&standings.0);
+        let mut all = all.filter_map(|(limit, standing)| Some((&*limit.name, (*standing)?)));
+        let Some((first, standing)) = all.next() else { return };
+        headers.append_with(&RATELIMIT, 64, |text| {
+            push(text, first, standing);
+            for (name, standing) in all {
+                text.put_slice(b", ");
+                push(text, name, standing);
             }
-            push(&mut text, &limit.name, *standing);
-        }
-        if !text.is_empty() {
-            headers.append(&RATELIMIT, text);
-        }
+        });
     }
 }
 
 /// `RateLimit` of one limit.
-fn push(text: &mut Vec<u8>, name: &str, standing: Standing) {
+fn push(text: &mut impl BufMut, name: &str, standing: Standing) {
     // Joined by hand: this is said with each answer.
     let mut number = itoa::Buffer::new();
-    text.reserve(name.len() + 32);
-    text.extend_from_slice(b"\"");
-    text.extend_from_slice(name.as_bytes());
-    text.extend_from_slice(b"\";r=");
-    text.extend_from_slice(number.format(standing.remaining).as_bytes());
-    text.extend_from_slice(b";t=");
-    text.extend_from_slice(number.format(standing.reset).as_bytes());
+    text.put_slice(b"\"");
+    text.put_slice(name.as_bytes());
+    text.put_slice(b"\";r=");
+    text.put_slice(number.format(standing.remaining).as_bytes());
+    text.put_slice(b";t=");
+    text.put_slice(number.format(standing.reset).as_bytes());
 }
 
 /// The same for a refusal.
 pub(super) fn value(name: &str, standing: Standing) -> HeaderValue {
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(64);
     push(&mut text, name, standing);
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

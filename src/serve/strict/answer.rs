@@ -58,7 +58,8 @@ impl Answering {
         if has_no_body(status) {
             fields.remove(&CONTENT_LENGTH);
         }
-        let mut out = BytesMut::with_capacity(1024);
+        // With room for the other lines and a small body.
+        let mut out = BytesMut::with_capacity((fields.most_bytes() + 256).next_power_of_two());
         head(&mut out, status, &fields, date);
         match (framing, said) {
             (Framing::Length(length), None) => put_length(&mut out, length),
