@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::prove::totp_context;
 use super::registry::Registry;
+use super::sealing::SEALED;
 use super::{Authority, OpenFault, audit};
 use crate::store::Versions;
 
@@ -77,6 +79,37 @@ impl Authority {
         let registry = Registry::new(&self.settings, &self.store.clients().await?);
         self.ring.want(super::wanted(&self.settings, &registry)).await?;
         self.registry.store(Arc::new(registry));
+        Ok(())
+    }
+
+    /// Seals the second factors that were kept clear before there was a key for it.
+    pub(super) async fn seal_second_factors(&self) -> Result<(), OpenFault> {
+        if !self.sealer.seals() {
+            return Ok(());
+        }
+        let mut sealed = 0;
+        loop {
+            let before = sealed;
+            for (user, kept) in self.store.second_factors_besides(SEALED, SWEEP).await? {
+                let context = totp_context(&user);
+                let anew =
+                    self.sealer.open(&context, &kept).and_then(|opened| self.sealer.seal(&context, &opened.clear));
+                match anew {
+                    Ok(anew) => {
+                        self.store.reseal_second_factor(user, kept, anew).await?;
+                        sealed += 1;
+                    }
+                    // The same is said when the user needs it.
+                    Err(cause) => tracing::error!("the second factor of user `{user}` cannot be read: {cause}"),
+                }
+            }
+            if sealed == before {
+                break;
+            }
+        }
+        if sealed > 0 {
+            tracing::info!(sealed, "second factors that were kept in clear are sealed now");
+        }
         Ok(())
     }
 
