@@ -7,7 +7,7 @@ use super::prove::totp_context;
 use super::registry::Registry;
 use super::sealing::SEALED;
 use super::{Authority, OpenFault, audit};
-use crate::store::Versions;
+use crate::store::{StoreFault, Versions};
 
 /// How often other processes' changes are looked for.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -82,11 +82,17 @@ impl Authority {
         Ok(())
     }
 
-    /// Seals the second factors that were kept clear before there was a key for it.
-    pub(super) async fn seal_second_factors(&self) -> Result<(), OpenFault> {
-        if !self.sealer.seals() {
-            return Ok(());
+    /// Seals the second factors that were kept clear before there was a key for it. What cannot be sealed now is good as it
+    /// is, and the next start tries again.
+    pub(super) async fn seal_second_factors(&self) {
+        if self.sealer.seals()
+            && let Err(fault) = self.seal_clear_ones().await
+        {
+            tracing::warn!("second factors that may be kept in clear could not be sealed: {fault}");
         }
+    }
+
+    async fn seal_clear_ones(&self) -> Result<(), StoreFault> {
         let mut sealed = 0;
         loop {
             let before = sealed;

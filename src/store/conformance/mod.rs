@@ -126,6 +126,7 @@ macro_rules! backends {
         whole::what_is_taken_out_is_what_was_there_when_it_began,
         whole::a_store_that_holds_something_takes_nothing_in,
         whole::rows_that_clash_or_break_off_leave_nothing,
+        whole::who_starts_while_everything_comes_in_finds_it,
         races::of_64_first_signing_keys_at_once_one_wins,
         races::of_64_key_sets_at_once_the_latest_stays,
         races::a_store_that_works_answers_a_ping,

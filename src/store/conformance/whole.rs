@@ -292,3 +292,25 @@ pub(super) async fn rows_that_clash_or_break_off_leave_nothing(store: &SharedSto
     let live: Vec<Grant> = store.grants(None, NOW, 10).await.unwrap();
     assert_eq!(live, [grant(1, "spa", "u1")]);
 }
+
+pub(super) async fn who_starts_while_everything_comes_in_finds_it(store: &SharedStore) {
+    let (feed, incoming) = Incoming::channel();
+    let meanwhile = async {
+        // More pages than are under way at once: the store has begun.
+        for _ in 0..8 {
+            assert!(feed.rows(Vec::new()).await);
+        }
+        assert!(feed.rows(vec![Row::Key(key("moved", "ES256", 1))]).await);
+        let first = store.first_signing_key(key("made", "ES256", 2));
+        feed.end().await;
+        first.await.unwrap().id
+    };
+    let (taken, first) = tokio::join!(store.take_in(incoming), meanwhile);
+    let kept: Vec<String> = store.signing_keys().await.unwrap().into_iter().map(|key| key.id).collect();
+    match taken.unwrap() {
+        Taken::All => assert_eq!((first.as_str(), kept.as_slice()), ("moved", &["moved".to_owned()][..])),
+        // Memory holds no lock while it waits.
+        Taken::Occupied(_) if store.status().kind == "memory" => assert_eq!((first.as_str(), kept.len()), ("made", 1)),
+        other => panic!("{other:?}"),
+    }
+}

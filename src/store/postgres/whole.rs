@@ -68,7 +68,17 @@ pub(super) const WITH_USERS: &str = "recovery_code";
 
 impl Whole for Postgres {
     fn tally(&self) -> Act<'_, Tally> {
-        self.repeatable("count what it holds", (), |db, ()| Box::pin(tally(db)))
+        const ACT: &str = "count what it holds";
+        let office = Arc::clone(&self.office);
+        let counting = self.office.control.spawn(async move {
+            let db = Session::on(office.pool.get().await?);
+            db.plain(&format!("BEGIN READ ONLY; {PATIENTLY}")).await?;
+            tally(&db).await
+        });
+        Box::pin(async move {
+            let ended = |_| StoreFault { act: ACT, cause: "the gateway is ending".to_owned() };
+            counting.await.map_err(ended)?.map_err(|failure: Failure| failure.told(ACT))
+        })
     }
 
     fn take_out(&self, now: Time) -> Act<'_, Outgoing> {
