@@ -44,12 +44,17 @@ macro_rules! by_way_of {
         pub(super) mod $name {
             use super::*;
 
-            pub(in super::super) fn serialize<S: Serializer>(value: &$value, to: S) -> Result<S::Ok, S::Error> {
+            pub(in crate::authority::administration::whole) fn serialize<S: Serializer>(
+                value: &$value,
+                to: S,
+            ) -> Result<S::Ok, S::Error> {
                 let form: $form = $out(value);
                 form.serialize(to)
             }
 
-            pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$value, D::Error> {
+            pub(in crate::authority::administration::whole) fn deserialize<'de, D: Deserializer<'de>>(
+                from: D,
+            ) -> Result<$value, D::Error> {
                 let read: fn($form) -> Result<$value, &'static str> = $in;
                 read(<$form>::deserialize(from)?).map_err(D::Error::custom)
             }
