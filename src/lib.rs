@@ -30,7 +30,7 @@
 //! | add an OAuth grant | a file in `authority/grant/`, a variant in its enum |
 //! | add an OAuth endpoint | a file in `authority/`, a variant in `authority/endpoint.rs` |
 //! | count or remember something together with other gateways | a verb in `store/counters.rs`, then `store/redis/` |
-//! | keep something new | a method in `store/mod.rs`, a case in `store/conformance/`, then each backend |
+//! | keep something new | a method in `store/mod.rs`, a case in `store/conformance/`, then each backend; a table also in `store/whole.rs`, so that it moves along |
 //! | balance or retry differently | `forward/balance.rs`, `forward/attempt.rs` |
 //! | add a metric or a log field | `observe/record.rs` and the writer |
 //! | add a reason for refusing | `observe/reason.rs` (word), `gate/refusal.rs` (data), `serve/reply.rs` (form) |

@@ -188,6 +188,7 @@ impl Authority {
             revoked: equipment.revoked,
             counters: equipment.counters,
         };
+        authority.seal_second_factors().await;
         authority.reconcile().await?;
         Ok(authority)
     }

@@ -258,7 +258,16 @@ async fn opened(store: &dyn crate::store::Store, sealer: &Sealer) -> Result<Vec<
     Ok(keys)
 }
 
-fn purpose(id: &str) -> String {
+/// Whether an opened key is the one that its id says.
+pub(super) fn is_of_its_id(opened: &SigningKey) -> Result<(), RingFault> {
+    match Algorithm::from_name(&opened.algorithm) {
+        Some(algorithm) => signer(opened, algorithm).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// What a key is sealed for.
+pub(super) fn purpose(id: &str) -> String {
     format!("signing-key:{id}")
 }
 

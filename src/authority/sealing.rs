@@ -8,12 +8,17 @@ use crate::ground::{Digest, Secret};
 /// Kept as it is: there was no key.
 const CLEAR: u8 = 0;
 /// AES-256-GCM: four bytes that name the key, nonce, sealed bytes.
-const SEALED: u8 = 1;
+pub(super) const SEALED: u8 = 1;
 
 const DER: u8 = 0x30;
 
 /// The shortest secret that a key is made of, in bytes.
 const SHORTEST: usize = 32;
+
+/// Whether what is kept is sealed, under whichever key.
+pub(super) fn is_sealed(kept: &[u8]) -> bool {
+    kept.first() == Some(&SEALED)
+}
 
 /// Seals and opens. Without a key it keeps things clear, and opens what is.
 pub struct Sealer {
@@ -58,6 +63,11 @@ impl Sealer {
         filled.map_err(|_| "no key can be made of the secret".to_owned())?;
         let name = Digest::of(&key).as_bytes().first_chunk().copied().unwrap_or_default();
         Ok(Self { key: Some((name, key)) })
+    }
+
+    /// Whether it seals, or keeps things clear.
+    pub fn seals(&self) -> bool {
+        self.key.is_some()
     }
 
     /// Seals for one purpose: what is opened for another is damaged.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::prove::totp_context;
 use super::registry::Registry;
+use super::sealing::SEALED;
 use super::{Authority, OpenFault, audit};
-use crate::store::Versions;
+use crate::store::{StoreFault, Versions};
 
 /// How often other processes' changes are looked for.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -77,6 +79,43 @@ impl Authority {
         let registry = Registry::new(&self.settings, &self.store.clients().await?);
         self.ring.want(super::wanted(&self.settings, &registry)).await?;
         self.registry.store(Arc::new(registry));
+        Ok(())
+    }
+
+    /// Seals the second factors that were kept clear before there was a key for it. What cannot be sealed now is good as it
+    /// is, and the next start tries again.
+    pub(super) async fn seal_second_factors(&self) {
+        if self.sealer.seals()
+            && let Err(fault) = self.seal_clear_ones().await
+        {
+            tracing::warn!("second factors that may be kept in clear could not be sealed: {fault}");
+        }
+    }
+
+    async fn seal_clear_ones(&self) -> Result<(), StoreFault> {
+        let mut sealed = 0;
+        loop {
+            let before = sealed;
+            for (user, kept) in self.store.second_factors_besides(SEALED, SWEEP).await? {
+                let context = totp_context(&user);
+                let anew =
+                    self.sealer.open(&context, &kept).and_then(|opened| self.sealer.seal(&context, &opened.clear));
+                match anew {
+                    Ok(anew) => {
+                        self.store.reseal_second_factor(user, kept, anew).await?;
+                        sealed += 1;
+                    }
+                    // The same is said when the user needs it.
+                    Err(cause) => tracing::error!("the second factor of user `{user}` cannot be read: {cause}"),
+                }
+            }
+            if sealed == before {
+                break;
+            }
+        }
+        if sealed > 0 {
+            tracing::info!(sealed, "second factors that were kept in clear are sealed now");
+        }
         Ok(())
     }
 

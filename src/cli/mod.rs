@@ -26,6 +26,7 @@ mod test;
 mod token;
 mod transfer;
 mod user;
+mod whole;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -99,13 +100,19 @@ enum Command {
         #[command(flatten)]
         of: Of,
     },
-    /// Print clients and users that commands made, without clear secrets
+    /// Print clients and users that commands made, without clear secrets; or everything, for another store
     Export {
+        /// Everything that the store has: keys, users, sessions, grants, revocations; as secret as the store itself
+        #[arg(long)]
+        all: bool,
         #[command(flatten)]
         of: Of,
     },
     /// Bring an export in, or the clients and users of another server
     Import {
+        /// The export is one of `export --all`: fill an empty store with it, all or nothing
+        #[arg(long, conflicts_with = "from")]
+        all: bool,
         /// The export or dump; `-` for standard input
         text: PathBuf,
         /// What wrote it
@@ -171,8 +178,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::User { command, of } => user::user(command, of.file),
         Command::Key { command, of } => key::key(command, of.file),
         Command::Grant { command, of } => grant::grant(command, of.file),
-        Command::Export { of } => transfer::export(of.file),
-        Command::Import { text, from, dry_run, of } => transfer::import(&text, from, dry_run, of.file),
+        Command::Export { all: true, of } => whole::export(of.file),
+        Command::Export { all: false, of } => transfer::export(of.file),
+        Command::Import { all: true, text, dry_run, of, .. } => whole::import(&text, dry_run, of.file),
+        Command::Import { all: false, text, from, dry_run, of } => transfer::import(&text, from, dry_run, of.file),
         Command::Audit { command, of } => audit::audit(command, &of.file),
         Command::Token { command, of } => token::token(command, of.file),
     }

@@ -36,6 +36,10 @@ pub fn import(path: &Path, from: From, dry_run: bool, file: PathBuf) -> ExitCode
         let text = text(path)?;
         let changes = match from {
             From::Portcullis => {
+                if text.starts_with("{\"portcullis\":") {
+                    let hint = "is a whole store, which `portcullis import --all` reads";
+                    return Err(Refused::Wish(format!("`{}` {hint}", path.display())));
+                }
                 let export: Export = serde_json::from_str(&text)
                     .map_err(|cause| Refused::Wish(format!("`{}` is not an export: {cause}", path.display())))?;
                 office.administration.import(&export, dry_run).await?

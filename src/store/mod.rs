@@ -20,6 +20,7 @@ pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod turning;
+pub mod whole;
 
 pub use clients::{Clients, KeptClient, SecretUse};
 pub use counters::{Counters, SharedCounters};
@@ -32,6 +33,7 @@ pub use news::News;
 pub use people::{Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User};
 #[cfg(feature = "sqlite")]
 pub use sqlite::open_sqlite;
+pub use whole::Whole;
 
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ pub struct StoreStatus {
 }
 
 /// Verbs run on the store's own threads; callers wait without blocking theirs.
-pub trait Store: Keys + Clients + People + Grants + Send + Sync + 'static {
+pub trait Store: Keys + Clients + People + Grants + Whole + Send + Sync + 'static {
     /// What has changed; cheap enough to be asked several times a second.
     fn versions(&self) -> Act<'_, Versions>;
 

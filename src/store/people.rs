@@ -196,6 +196,12 @@ pub trait People {
         spare: Spare,
     ) -> Act<'_, bool>;
 
+    /// Second factors whose secret, as it is kept, does not begin with the byte `first`: user and secret, at most `most`.
+    fn second_factors_besides(&self, first: u8, most: usize) -> Act<'_, Vec<(String, Vec<u8>)>>;
+
+    /// Replaces the sealed secret of a second factor, when it still is `old`: after the operator gave an encryption key.
+    fn reseal_second_factor(&self, id: String, old: Vec<u8>, new: Vec<u8>) -> Act<'_, bool>;
+
     /// Replaces the recovery codes.
     fn set_recovery(&self, id: String, recovery: Vec<Digest>) -> Act<'_, bool>;
 

@@ -9,6 +9,7 @@ mod keys;
 mod node;
 mod transfer;
 mod users;
+mod whole;
 
 pub use clients::{ClientLine, SecretLine};
 pub use grants::GrantLine;
@@ -16,6 +17,7 @@ pub use keys::KeyLine;
 pub use node::Brought;
 pub use transfer::{Change, Export, ExportedClient, ExportedUser};
 pub use users::{NewUser, UserLine};
+pub use whole::{Filled, Progress};
 
 use std::sync::Arc;
 

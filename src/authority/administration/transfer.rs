@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Administration, Refused, wish};
 use crate::authority::password::PasswordHash;
 use crate::authority::registration::Registration;
+use crate::authority::sealing::is_sealed;
 use crate::ground::Digest;
 use crate::store::people::folded;
 use crate::store::{KeptClient, Origin, SecondFactor, Spare, User};
@@ -272,8 +273,8 @@ fn repeated(export: &Export) -> impl Iterator<Item = String> {
 }
 
 fn exported(user: User, left_out: &mut Vec<String>) -> ExportedUser {
-    // The first byte says whether it is sealed (see `sealing`): in clear it leaves the store in no form.
-    let sealed = user.second_factor.as_ref().filter(|factor| factor.secret.first() == Some(&1));
+    // In clear it leaves the store in no form.
+    let sealed = user.second_factor.as_ref().filter(|factor| is_sealed(&factor.secret));
     if user.second_factor.is_some() && sealed.is_none() {
         left_out.push(format!("the second factor of user `{}`, which no `keys.encryption` seals", user.name));
     }

@@ -1,7 +1,25 @@
 //! Does the key stay the key? Rules JW-02 and JW-03, probe S43.8.
 
 use super::*;
-use crate::store::SigningKey;
+use crate::authority::prove::totp_context;
+use crate::store::{Origin, SecondFactor, SigningKey, User};
+
+fn user(name: &str, secret: Vec<u8>) -> User {
+    User {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        email: None,
+        email_verified: false,
+        profile: "{}".to_owned(),
+        password: None,
+        roles: Vec::new(),
+        disabled: false,
+        origin: Origin::Command,
+        made: Time::from_secs(1),
+        second_factor: Some(SecondFactor { secret, made: Time::from_secs(1), last_step: Some(5) }),
+        recovery: Vec::new(),
+    }
+}
 
 fn key_id(house: &House) -> String {
     house.authority.signer().unwrap().kid().to_string()
@@ -78,4 +96,31 @@ async fn s43_8_a_store_that_is_down_stops_the_start_with_its_reason() {
     store.is_down.store(true, std::sync::atomic::Ordering::SeqCst);
     let fault = opened(Arc::new(store)).await.err().unwrap().to_string();
     assert!(fault.contains("the disk is gone"), "{fault}");
+}
+
+#[tokio::test]
+async fn what_was_kept_in_clear_is_sealed_at_the_next_start_with_a_key() {
+    let store: SharedStore = Arc::new(Memory::default());
+    opened(Arc::clone(&store)).await.unwrap();
+    let clear = Sealer::clear();
+    for id in ["usr_1", "usr_2"] {
+        let secret = clear.seal(&totp_context(id), b"a secret of theirs").unwrap();
+        assert!(store.add_user(user(id, secret)).await.unwrap());
+    }
+    // Damaged: nobody can read it, and nobody else waits for it.
+    let damaged = user("damaged", b"\x09".to_vec());
+    store.add_user(damaged.clone()).await.unwrap();
+
+    let key = crate::ground::Secret::new("0123456789abcdef0123456789abcdef");
+    let equipment = Equipment { sealer: Sealer::with(&key).unwrap(), ..Equipment::default() };
+    let clock = ManualClock::at(Time::from_secs(NOW));
+    Authority::open(Settings::new(parts()).unwrap(), equipment, &context(&store, &clock)).await.unwrap();
+    let sealer = Sealer::with(&key).unwrap();
+    for id in ["usr_1", "usr_2"] {
+        let kept = store.user(id.into()).await.unwrap().unwrap().second_factor.unwrap();
+        assert_eq!((kept.secret[0], kept.last_step), (1, Some(5)));
+        assert_eq!(sealer.open(&totp_context(id), &kept.secret).unwrap().clear, b"a secret of theirs");
+    }
+    assert!(store.signing_keys().await.unwrap().iter().all(|key| key.pkcs8[0] == 1));
+    assert_eq!(store.user("damaged".into()).await.unwrap(), Some(damaged));
 }

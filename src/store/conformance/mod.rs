@@ -10,6 +10,7 @@ pub(super) mod records;
 mod sessions;
 mod signing_keys;
 mod tokens;
+pub(super) mod whole;
 
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ macro_rules! backends {
         people::a_disabled_user_is_signed_out_and_can_come_back,
         people::a_profile_is_replaced_whole,
         people::a_time_step_and_a_recovery_code_are_used_once,
+        people::a_second_factor_is_sealed_anew_only_from_what_was_seen,
         people::users_of_the_file_come_change_and_go_with_it,
         people::a_name_of_a_command_is_not_the_files,
         people::another_written_id_is_another_person,
@@ -118,6 +120,13 @@ macro_rules! backends {
         tokens::a_sweep_takes_what_is_over_and_nothing_else,
         tokens::a_revoked_grant_is_remembered_as_long_as_its_tokens_could_live,
         tokens::a_sweep_takes_no_more_than_it_may,
+        whole::what_is_taken_out_is_whole_sorted_and_the_same_elsewhere,
+        whole::what_was_good_is_good_elsewhere_and_what_was_used_up_is_used_up,
+        whole::what_is_over_stays_behind,
+        whole::what_is_taken_out_is_what_was_there_when_it_began,
+        whole::a_store_that_holds_something_takes_nothing_in,
+        whole::rows_that_clash_or_break_off_leave_nothing,
+        whole::who_starts_while_everything_comes_in_finds_it,
         races::of_64_first_signing_keys_at_once_one_wins,
         races::of_64_key_sets_at_once_the_latest_stays,
         races::a_store_that_works_answers_a_ping,

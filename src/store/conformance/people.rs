@@ -121,6 +121,31 @@ pub(super) async fn a_time_step_and_a_recovery_code_are_used_once(store: &Shared
     assert!(!store.use_recovery("u1".into(), digest("c")).await.unwrap());
 }
 
+pub(super) async fn a_second_factor_is_sealed_anew_only_from_what_was_seen(store: &SharedStore) {
+    for (id, secret) in [("u1", vec![0, 5]), ("u2", vec![1, 5]), ("u3", vec![0, 6])] {
+        let factor = SecondFactor { secret, made: NOW, last_step: Some(3) };
+        let recovery = vec![digest(id)];
+        store.add_user(User { second_factor: Some(factor), recovery, ..user(id, id) }).await.unwrap();
+    }
+    store.add_user(user("u4", "none")).await.unwrap();
+    let clear = async |most| {
+        let mut found = store.second_factors_besides(1, most).await.unwrap();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(clear(10).await, [("u1".to_owned(), vec![0, 5]), ("u3".to_owned(), vec![0, 6])]);
+    assert_eq!(clear(1).await.len(), 1);
+    let reseal =
+        async |id: &str, old: &[u8]| store.reseal_second_factor(id.into(), old.to_vec(), vec![1, 9]).await.unwrap();
+    assert!(!reseal("u1", &[0, 4]).await);
+    assert!(!reseal("u4", &[]).await);
+    assert!(reseal("u1", &[0, 5]).await);
+    assert_eq!(clear(10).await, [("u3".to_owned(), vec![0, 6])]);
+    let sealed = store.user("u1".into()).await.unwrap().unwrap();
+    let factor = SecondFactor { secret: vec![1, 9], made: NOW, last_step: Some(3) };
+    assert_eq!((sealed.second_factor, sealed.recovery), (Some(factor), vec![digest("u1")]));
+}
+
 pub(super) async fn users_of_the_file_come_change_and_go_with_it(store: &SharedStore) {
     let read = async |users: &[(&str, &str, &[&str])]| {
         let written =

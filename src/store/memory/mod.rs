@@ -4,6 +4,7 @@ mod clients;
 mod grants;
 mod keys;
 mod people;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;

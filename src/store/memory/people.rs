@@ -101,6 +101,23 @@ impl People for Memory {
         })
     }
 
+    fn second_factors_besides(&self, first: u8, most: usize) -> Act<'_, Vec<(String, Vec<u8>)>> {
+        self.act(move |rows| {
+            let factors = rows.users.values().filter_map(|user| {
+                let secret = user.second_factor.as_ref().map(|factor| factor.secret.clone())?;
+                (secret.first() != Some(&first)).then(|| (user.id.clone(), secret))
+            });
+            factors.take(most).collect()
+        })
+    }
+
+    fn reseal_second_factor(&self, id: String, old: Vec<u8>, new: Vec<u8>) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let factor = rows.users.get_mut(&id).and_then(|user| user.second_factor.as_mut());
+            factor.filter(|factor| factor.secret == old).map(|factor| factor.secret = new).is_some()
+        })
+    }
+
     fn set_recovery(&self, id: String, recovery: Vec<Digest>) -> Act<'_, bool> {
         self.act(move |rows| rows.users.get_mut(&id).map(|user| user.recovery = recovery).is_some())
     }

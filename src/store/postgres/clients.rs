@@ -111,10 +111,7 @@ impl Clients for Postgres {
         self.repeatable("read the use of secrets", (), |db, ()| {
             Box::pin(async move {
                 let all = "SELECT client, secret, used FROM portcullis.secret_use ORDER BY client, secret";
-                let row = |row: &Row| {
-                    Ok(SecretUse { client: text(row, "client")?, secret: text(row, "secret")?, used: at(row, "used")? })
-                };
-                db.rows(all, &[]).await?.iter().map(row).collect()
+                db.rows(all, &[]).await?.iter().map(secret_use).collect()
             })
         })
     }
@@ -128,11 +125,15 @@ fn noted(db: &mut Session, done: u64) -> bool {
     done > 0
 }
 
-fn client(row: &Row) -> Result<KeptClient, Failure> {
+pub(super) fn client(row: &Row) -> Result<KeptClient, Failure> {
     Ok(KeptClient {
         id: text(row, "id")?,
         registration: text(row, "registration")?,
         made: at(row, "made")?,
         disabled: row.try_get("disabled")?,
     })
+}
+
+pub(super) fn secret_use(row: &Row) -> Result<SecretUse, Failure> {
+    Ok(SecretUse { client: text(row, "client")?, secret: text(row, "secret")?, used: at(row, "used")? })
 }

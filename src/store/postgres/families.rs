@@ -8,6 +8,7 @@ use super::column::{
 };
 use super::fault::Failure;
 use super::session::Session;
+use crate::ground::Time;
 use crate::store::{Allowed, Code, Grant};
 
 /// Columns of a code.
@@ -98,7 +99,8 @@ pub(super) async fn insert_code(db: &Session, code: &Code) -> Result<(), Failure
     .map(drop)
 }
 
-pub(super) async fn insert(db: &mut Session, grant: &Grant) -> Result<(), Failure> {
+/// `until`: when the row goes.
+pub(super) async fn insert(db: &Session, grant: &Grant, until: Time) -> Result<(), Failure> {
     let allowed = &grant.allowed;
     db.execute(
         "INSERT INTO portcullis.family
@@ -128,7 +130,7 @@ pub(super) async fn insert(db: &mut Session, grant: &Grant) -> Result<(), Failur
             &i64::from(grant.epoch),
             &grant.revoked,
             &column(grant.used),
-            &column(grant.end()),
+            &column(until),
         ],
     )
     .await

@@ -62,7 +62,7 @@ impl Grants for Postgres {
                     Some(Code { grant: Some(grant), .. }) => Ok(Redeem::Again(grant)),
                     Some(code) if *now >= code.ends => Ok(Redeem::Gone),
                     Some(_) => {
-                        families::insert(db, grant).await?;
+                        families::insert(db, grant, grant.end()).await?;
                         let use_up = "UPDATE portcullis.code SET family = $2 WHERE digest = $1";
                         db.execute(use_up, &[&&digest.as_bytes()[..], &&grant.id.0[..]]).await?;
                         Ok(Redeem::Granted)
@@ -73,7 +73,7 @@ impl Grants for Postgres {
     }
 
     fn keep_grant(&self, grant: Grant) -> Act<'_, ()> {
-        self.once("keep a grant", grant, |db, grant| Box::pin(families::insert(db, grant)))
+        self.once("keep a grant", grant, |db, grant| Box::pin(families::insert(db, grant, grant.end())))
     }
 
     fn grant(&self, id: GrantId) -> Act<'_, Option<Grant>> {
@@ -121,7 +121,9 @@ impl Grants for Postgres {
     }
 
     fn keep_token(&self, token: AccessToken) -> Act<'_, ()> {
-        self.repeatable("keep an access token", token, |db, token| Box::pin(tokens::insert(db, token)))
+        self.repeatable("keep an access token", token, |db, token| {
+            Box::pin(async move { tokens::insert(db, token).await.map(drop) })
+        })
     }
 
     fn token(&self, digest: Digest, now: Time) -> Act<'_, Option<AccessToken>> {

@@ -100,6 +100,13 @@ async fn succeed(db: &mut Session, after: &str, key: &SigningKey, succession: Su
 }
 
 pub(super) async fn insert(db: &mut Session, key: &SigningKey) -> Result<(), Failure> {
+    insert_row(db, key).await?;
+    db.changed.push("keys");
+    Ok(())
+}
+
+/// Without a word to others.
+pub(super) async fn insert_row(db: &Session, key: &SigningKey) -> Result<(), Failure> {
     db.execute(
         "INSERT INTO portcullis.signing_key (id, algorithm, pkcs8, made, starts, ends) VALUES ($1, $2, $3, $4, $5, $6)",
         &[
@@ -111,12 +118,11 @@ pub(super) async fn insert(db: &mut Session, key: &SigningKey) -> Result<(), Fai
             &key.ends.map(column),
         ],
     )
-    .await?;
-    db.changed.push("keys");
-    Ok(())
+    .await
+    .map(drop)
 }
 
-fn signing_key(row: &Row) -> Result<SigningKey, Failure> {
+pub(super) fn signing_key(row: &Row) -> Result<SigningKey, Failure> {
     Ok(SigningKey {
         id: text(row, "id")?,
         algorithm: text(row, "algorithm")?,

@@ -25,6 +25,7 @@ mod tls;
 mod tokens;
 mod users;
 mod verb;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

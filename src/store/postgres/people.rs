@@ -1,6 +1,6 @@
 //! The verbs of people in PostgreSQL; how their rows look stands in `users` and `sessions`.
 
-use super::column::{column, kept, kept_if_any, text_if_any};
+use super::column::{column, kept, kept_if_any, text, text_if_any};
 use super::revoke::{self, Ending};
 use super::users::{self, COLUMNS};
 use super::{Postgres, reconcile, sessions};
@@ -113,6 +113,27 @@ impl People for Postgres {
                     users::set_recovery(db, id, recovery).await?;
                 }
                 Ok(done > 0)
+            })
+        })
+    }
+
+    fn second_factors_besides(&self, first: u8, most: usize) -> Act<'_, Vec<(String, Vec<u8>)>> {
+        self.repeatable("read second factors", (first, most), |db, (first, most)| {
+            Box::pin(async move {
+                let find = "SELECT id, totp FROM portcullis.person
+                            WHERE totp IS NOT NULL AND substring(totp FROM 1 FOR 1) <> $1 LIMIT $2";
+                let most = i64::try_from(*most).unwrap_or(i64::MAX);
+                let rows = db.rows(find, &[&&[*first][..], &most]).await?;
+                rows.iter().map(|row| Ok((text(row, "id")?, row.try_get("totp")?))).collect()
+            })
+        })
+    }
+
+    fn reseal_second_factor(&self, id: String, old: Vec<u8>, new: Vec<u8>) -> Act<'_, bool> {
+        self.once("seal a second factor anew", (id, old, new), |db, (id, old, new)| {
+            Box::pin(async move {
+                let change = "UPDATE portcullis.person SET totp = $3 WHERE id = $1 AND totp = $2";
+                Ok(db.execute(change, &[&kept(id), old, new]).await? > 0)
             })
         })
     }

@@ -103,17 +103,22 @@ type Columns = (Vec<&'static str>, Vec<String>, Vec<i64>, Vec<i64>);
 fn columns(revoked: &[(Revoked, Time)]) -> Columns {
     let mut columns = Columns::default();
     for (what, until) in revoked {
-        let (kind, name, bound) = match what {
-            Revoked::Token(id) => ("token", kept(id).into_owned(), 0),
-            Revoked::Grant { id, below_epoch } => ("grant", hexadecimal(*id), i64::from(*below_epoch)),
-            Revoked::Client { id, issued_until } => ("client", kept(id).into_owned(), column(*issued_until)),
-        };
+        let (kind, name, bound) = written(what);
         columns.0.push(kind);
         columns.1.push(name);
         columns.2.push(bound);
         columns.3.push(column(*until));
     }
     columns
+}
+
+/// Kind, name and bound.
+pub(super) fn written(what: &Revoked) -> (&'static str, String, i64) {
+    match what {
+        Revoked::Token(id) => ("token", kept(id).into_owned(), 0),
+        Revoked::Grant { id, below_epoch } => ("grant", hexadecimal(*id), i64::from(*below_epoch)),
+        Revoked::Client { id, issued_until } => ("client", kept(id).into_owned(), column(*issued_until)),
+    }
 }
 
 /// How the id of a grant stands in the list of revocations.

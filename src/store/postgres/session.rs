@@ -1,8 +1,8 @@
 //! One connection in the hands of one verb.
 
 use deadpool_postgres::Object;
-use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Row, RowStream};
 
 use super::column::{Value, kept};
 use super::fault::Failure;
@@ -48,6 +48,13 @@ impl Session {
         let client = self.client()?;
         let statement = client.prepare_cached(sql).await?;
         Ok(client.query(&statement, values).await?)
+    }
+
+    /// Rows as they come, for more of them than there should be at once.
+    pub(super) async fn stream(&self, sql: &str, values: &[i64]) -> Result<RowStream, Failure> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query_raw(&statement, values).await?)
     }
 
     pub(super) async fn maybe(&self, sql: &str, values: &[Value<'_>]) -> Result<Option<Row>, Failure> {

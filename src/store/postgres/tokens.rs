@@ -9,8 +9,8 @@ use super::session::Session;
 use crate::ground::{Digest, Time};
 use crate::store::{AccessToken, GrantId, Revocation, Revoked};
 
-/// May be repeated: a digest is never another token's.
-pub(super) async fn insert(db: &Session, token: &AccessToken) -> Result<(), Failure> {
+/// May be repeated: a digest is never another token's. `false`: it was there.
+pub(super) async fn insert(db: &Session, token: &AccessToken) -> Result<bool, Failure> {
     let (grant, generation, epoch) = match &token.grant {
         Some((grant, generation, epoch)) => (Some(&grant.0[..]), Some(i64::from(*generation)), Some(i64::from(*epoch))),
         None => (None, None, None),
@@ -31,7 +31,7 @@ pub(super) async fn insert(db: &Session, token: &AccessToken) -> Result<(), Fail
         ],
     )
     .await
-    .map(drop)
+    .map(|done| done > 0)
 }
 
 /// Columns of an access token.

@@ -63,14 +63,26 @@ pub(super) async fn add(db: &Session, user: &User, file_hash: Option<&str>) -> R
     if is_retired(db, &user.id).await? {
         return Ok(false);
     }
+    insert(db, user, file_hash, "ON CONFLICT DO NOTHING").await
+}
+
+/// `false`: it was passed over, as `conflict` says.
+pub(super) async fn insert(
+    db: &Session,
+    user: &User,
+    file_hash: Option<&str>,
+    conflict: &str,
+) -> Result<bool, Failure> {
     let factor = user.second_factor.as_ref();
     let step = factor.and_then(|factor| factor.last_step).and_then(|step| i64::try_from(step).ok());
     let done = db
         .execute(
-            "INSERT INTO portcullis.person
-                 (id, folded, name, email, email_verified, profile, password, roles, disabled, from_file, file_hash, made,
-                  totp, totp_made, totp_step)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
+            &format!(
+                "INSERT INTO portcullis.person
+                     (id, folded, name, email, email_verified, profile, password, roles, disabled, from_file, file_hash,
+                      made, totp, totp_made, totp_step)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) {conflict}"
+            ),
             &[
                 &kept(&user.id),
                 &kept(&folded(&user.name)),
@@ -90,7 +102,7 @@ pub(super) async fn add(db: &Session, user: &User, file_hash: Option<&str>) -> R
             ],
         )
         .await?;
-    if done > 0 {
+    if done > 0 && !user.recovery.is_empty() {
         set_recovery(db, &user.id, &user.recovery).await?;
     }
     Ok(done > 0)

@@ -91,10 +91,7 @@ impl Clients for Sqlite {
         self.reader.run("read the use of secrets", |file| {
             let mut rows =
                 file.prepare_cached("SELECT client, secret, used FROM secret_use ORDER BY client, secret")?;
-            rows.query_map([], |row| {
-                Ok(SecretUse { client: row.get("client")?, secret: row.get("secret")?, used: at(row, "used")? })
-            })?
-            .collect()
+            rows.query_map([], secret_use)?.collect()
         })
     }
 }
@@ -107,11 +104,15 @@ fn noted(file: &Connection, done: usize) -> rusqlite::Result<bool> {
     Ok(done > 0)
 }
 
-fn client(row: &Row<'_>) -> rusqlite::Result<KeptClient> {
+pub(super) fn client(row: &Row<'_>) -> rusqlite::Result<KeptClient> {
     Ok(KeptClient {
         id: row.get("id")?,
         registration: row.get("registration")?,
         made: at(row, "made")?,
         disabled: row.get("disabled")?,
     })
+}
+
+pub(super) fn secret_use(row: &Row<'_>) -> rusqlite::Result<SecretUse> {
+    Ok(SecretUse { client: row.get("client")?, secret: row.get("secret")?, used: at(row, "used")? })
 }

@@ -53,7 +53,7 @@ impl Grants for Sqlite {
             Some(Code { grant: Some(grant), .. }) => Ok(Redeem::Again(grant)),
             Some(code) if now >= code.ends => Ok(Redeem::Gone),
             Some(_) => {
-                insert_grant(file, &grant)?;
+                insert_grant(file, &grant, grant.end())?;
                 file.prepare_cached("UPDATE code SET grant_id = ?2 WHERE digest = ?1")?
                     .execute(params![digest.as_bytes(), grant.id.0])?;
                 Ok(Redeem::Granted)
@@ -62,7 +62,7 @@ impl Grants for Sqlite {
     }
 
     fn keep_grant(&self, grant: Grant) -> Act<'_, ()> {
-        self.writer.run("keep a grant", move |file| insert_grant(file, &grant))
+        self.writer.run("keep a grant", move |file| insert_grant(file, &grant, grant.end()))
     }
 
     fn grant(&self, id: GrantId) -> Act<'_, Option<Grant>> {
@@ -151,7 +151,7 @@ fn code(file: &Connection, digest: Digest) -> rusqlite::Result<Option<Code>> {
         .optional()
 }
 
-fn code_row(row: &Row<'_>) -> rusqlite::Result<Code> {
+pub(super) fn code_row(row: &Row<'_>) -> rusqlite::Result<Code> {
     Ok(Code {
         digest: digest(row, "digest")?,
         client: row.get("client")?,
@@ -166,10 +166,10 @@ fn code_row(row: &Row<'_>) -> rusqlite::Result<Code> {
     })
 }
 
-fn insert_code(file: &Connection, code: &Code) -> rusqlite::Result<()> {
+pub(super) fn insert_code(file: &Connection, code: &Code) -> rusqlite::Result<()> {
     let allowed = &code.allowed;
     file.prepare_cached(
-        "INSERT INTO code VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, NULL)",
+        "INSERT INTO code VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         code.digest.as_bytes(),
@@ -188,6 +188,7 @@ fn insert_code(file: &Connection, code: &Code) -> rusqlite::Result<()> {
         column(code.made),
         column(code.ends),
         code.misses,
+        code.grant.map(|grant| grant.0),
     ])
     .map(drop)
 }
@@ -196,7 +197,7 @@ fn grant(file: &Connection, id: GrantId) -> rusqlite::Result<Option<Grant>> {
     file.prepare_cached("SELECT * FROM grant_ WHERE id = ?1")?.query_row([id.0], grant_row).optional()
 }
 
-fn grant_row(row: &Row<'_>) -> rusqlite::Result<Grant> {
+pub(super) fn grant_row(row: &Row<'_>) -> rusqlite::Result<Grant> {
     Ok(Grant {
         id: grant_id(row, "id")?,
         client: row.get("client")?,
@@ -229,7 +230,8 @@ fn allowed(row: &Row<'_>) -> rusqlite::Result<Allowed> {
     })
 }
 
-fn insert_grant(file: &Connection, grant: &Grant) -> rusqlite::Result<()> {
+/// `until`: when the row goes.
+pub(super) fn insert_grant(file: &Connection, grant: &Grant, until: Time) -> rusqlite::Result<()> {
     let allowed = &grant.allowed;
     file.prepare_cached(
         "INSERT INTO grant_ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
@@ -258,7 +260,7 @@ fn insert_grant(file: &Connection, grant: &Grant) -> rusqlite::Result<()> {
         grant.epoch,
         grant.revoked,
         column(grant.used),
-        column(grant.end()),
+        column(until),
     ])
     .map(drop)
 }

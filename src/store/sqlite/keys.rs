@@ -35,7 +35,7 @@ impl Keys for Sqlite {
     }
 }
 
-const COLUMNS: &str = "id, algorithm, pkcs8, made, starts, ends";
+pub(super) const COLUMNS: &str = "id, algorithm, pkcs8, made, starts, ends";
 
 fn signing_keys(file: &Connection) -> rusqlite::Result<Vec<SigningKey>> {
     let mut rows = file.prepare_cached(&format!("SELECT {COLUMNS} FROM signing_key ORDER BY made, position"))?;
@@ -73,7 +73,7 @@ fn succeed(file: &Connection, after: &str, key: &SigningKey, succession: Success
     insert(file, key).map(|()| true)
 }
 
-fn insert(file: &Connection, key: &SigningKey) -> rusqlite::Result<()> {
+pub(super) fn insert(file: &Connection, key: &SigningKey) -> rusqlite::Result<()> {
     file.prepare_cached(
         "INSERT INTO signing_key (id, algorithm, pkcs8, made, starts, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
@@ -88,7 +88,7 @@ fn insert(file: &Connection, key: &SigningKey) -> rusqlite::Result<()> {
     changed(file, "keys")
 }
 
-fn signing_key(row: &Row<'_>) -> rusqlite::Result<SigningKey> {
+pub(super) fn signing_key(row: &Row<'_>) -> rusqlite::Result<SigningKey> {
     Ok(SigningKey {
         id: row.get("id")?,
         algorithm: row.get("algorithm")?,

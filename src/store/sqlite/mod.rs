@@ -18,9 +18,10 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod whole;
 mod worker;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
@@ -38,6 +39,7 @@ pub fn open_sqlite(path: &Path) -> Result<SharedStore, StoreFault> {
 
 /// The two threads that work on the file. Dropping it finishes what is queued and closes the file.
 struct Sqlite {
+    path: PathBuf,
     writer: Worker,
     reader: Worker,
 }
@@ -48,7 +50,7 @@ impl Sqlite {
         migrate::up_to_date(&mut writing).map_err(|cause| StoreFault { act: "open", cause: cause.told(path) })?;
         let reading = open::connect(path)?;
         reading.pragma_update(None, "query_only", true).map_err(|cause| fault("open", &cause))?;
-        Ok(Self { writer: Worker::writing(writing)?, reader: Worker::reading(reading)? })
+        Ok(Self { path: path.to_owned(), writer: Worker::writing(writing)?, reader: Worker::reading(reading)? })
     }
 }
 

@@ -102,6 +102,22 @@ impl People for Sqlite {
         })
     }
 
+    fn second_factors_besides(&self, first: u8, most: usize) -> Act<'_, Vec<(String, Vec<u8>)>> {
+        self.reader.run("read second factors", move |file| {
+            let find = "SELECT id, totp FROM user WHERE totp IS NOT NULL AND substr(totp, 1, 1) <> ?1 LIMIT ?2";
+            let most = i64::try_from(most).unwrap_or(i64::MAX);
+            let mut rows = file.prepare_cached(find)?;
+            rows.query_map(params![[first], most], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    fn reseal_second_factor(&self, id: String, old: Vec<u8>, new: Vec<u8>) -> Act<'_, bool> {
+        self.writer.run("seal a second factor anew", move |file| {
+            let change = "UPDATE user SET totp = ?3 WHERE id = ?1 AND totp = ?2";
+            Ok(file.prepare_cached(change)?.execute(params![id, old, new])? > 0)
+        })
+    }
+
     fn set_recovery(&self, id: String, recovery: Vec<Digest>) -> Act<'_, bool> {
         self.writer.run("set recovery codes", move |file| {
             let is_there = user(file, &id)?.is_some();
@@ -225,11 +241,16 @@ pub(super) fn add(file: &Connection, user: &User, file_hash: Option<&str>) -> ru
     if is_retired(file, &user.id)? {
         return Ok(false);
     }
+    insert(file, user, file_hash, "INSERT OR IGNORE")
+}
+
+/// `false`: it was ignored.
+pub(super) fn insert(file: &Connection, user: &User, file_hash: Option<&str>, how: &str) -> rusqlite::Result<bool> {
     let factor = user.second_factor.as_ref();
     let done = file
-        .prepare_cached(
-            "INSERT OR IGNORE INTO user VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )?
+        .prepare_cached(&format!(
+            "{how} INTO user VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+        ))?
         .execute(params![
             user.id,
             folded(&user.name),
@@ -289,13 +310,13 @@ fn set_recovery(file: &Connection, id: &str, recovery: &[Digest]) -> rusqlite::R
     Ok(())
 }
 
-fn with_recovery(file: &Connection, mut user: User) -> rusqlite::Result<User> {
+pub(super) fn with_recovery(file: &Connection, mut user: User) -> rusqlite::Result<User> {
     let mut codes = file.prepare_cached("SELECT digest FROM recovery_code WHERE user = ?1 ORDER BY digest")?;
     user.recovery = codes.query_map([&user.id], |row| digest(row, "digest"))?.collect::<Result<_, _>>()?;
     Ok(user)
 }
 
-fn user_row(row: &Row<'_>) -> rusqlite::Result<User> {
+pub(super) fn user_row(row: &Row<'_>) -> rusqlite::Result<User> {
     let secret: Option<Vec<u8>> = row.get("totp")?;
     let made = at_if_any(row, "totp_made")?;
     let step: Option<i64> = row.get("totp_step")?;
@@ -337,7 +358,7 @@ fn remember(file: &Connection, given: Consent) -> rusqlite::Result<()> {
     .map(drop)
 }
 
-fn consent_row(row: &Row<'_>) -> rusqlite::Result<Consent> {
+pub(super) fn consent_row(row: &Row<'_>) -> rusqlite::Result<Consent> {
     Ok(Consent {
         user: row.get("user")?,
         client: row.get("client")?,
@@ -345,4 +366,10 @@ fn consent_row(row: &Row<'_>) -> rusqlite::Result<Consent> {
         scopes: texts(row, "scopes")?,
         given: at(row, "given")?,
     })
+}
+
+pub(super) fn insert_consent(file: &Connection, given: &Consent) -> rusqlite::Result<()> {
+    file.prepare_cached("INSERT INTO consent VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![given.user, given.client, given.resource, list(&given.scopes), column(given.given)])
+        .map(drop)
 }

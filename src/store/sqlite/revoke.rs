@@ -52,14 +52,19 @@ pub(super) fn client(file: &Connection, id: &str, now: Time, tokens_end: Time) -
 }
 
 pub(super) fn publish(file: &Connection, what: &Revoked, until: Time) -> rusqlite::Result<()> {
-    let (kind, name, bound) = match what {
-        Revoked::Token(id) => ("token", id.clone(), 0),
-        Revoked::Grant { id, below_epoch } => ("grant", hexadecimal(*id), i64::from(*below_epoch)),
-        Revoked::Client { id, issued_until } => ("client", id.clone(), column(*issued_until)),
-    };
+    let (kind, name, bound) = columns(what);
     file.prepare_cached("INSERT INTO revocation (kind, name, bound, until) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![kind, name, bound, column(until)])
         .map(drop)
+}
+
+/// Kind, name and bound.
+pub(super) fn columns(what: &Revoked) -> (&'static str, String, i64) {
+    match what {
+        Revoked::Token(id) => ("token", id.clone(), 0),
+        Revoked::Grant { id, below_epoch } => ("grant", hexadecimal(*id), i64::from(*below_epoch)),
+        Revoked::Client { id, issued_until } => ("client", id.clone(), column(*issued_until)),
+    }
 }
 
 /// How the id of a grant stands in the list of revocations.

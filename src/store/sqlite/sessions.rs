@@ -22,6 +22,10 @@ pub(super) fn open(
             revoke::grants(file, &Ending::Session(&sid), now, tokens_end)?;
         }
     }
+    insert(file, session)
+}
+
+pub(super) fn insert(file: &Connection, session: &Session) -> rusqlite::Result<()> {
     file.prepare_cached("INSERT INTO session VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?
         .execute(params![
             session.digest.as_bytes(),
@@ -61,7 +65,7 @@ pub(super) fn end_all(file: &Connection, user: &str, spare: &Spare) -> rusqlite:
         .execute(params![user, spared])
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<Session> {
+pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
         digest: digest(row, "digest")?,
         sid: row.get("sid")?,

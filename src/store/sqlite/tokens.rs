@@ -38,7 +38,7 @@ pub(super) fn live(file: &Connection, digest: Digest, now: Time) -> rusqlite::Re
     .optional()
 }
 
-fn row(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
+pub(super) fn row(row: &Row<'_>) -> rusqlite::Result<AccessToken> {
     let grant: Option<[u8; 16]> = row.get("grant_id")?;
     let grant = match grant {
         Some(id) => Some((GrantId(id), row.get("generation")?, row.get("epoch")?)),
@@ -78,7 +78,7 @@ pub(super) fn revocations(file: &Connection, after: u64, now: Time, most: usize)
         .collect()
 }
 
-fn revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
+pub(super) fn revocation(row: &Row<'_>) -> rusqlite::Result<Revocation> {
     let (kind, name, bound): (String, String, i64) = (row.get("kind")?, row.get("name")?, row.get("bound")?);
     let what = match kind.as_str() {
         "token" => Revoked::Token(name),

@@ -1,9 +1,11 @@
 //! A fleet: several gateways on one PostgreSQL. What happens on one holds on all, and what one acknowledged none forgets.
 
 mod away;
+mod moving;
 mod races;
 mod starting;
 mod truth;
+mod unmoved;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -4,6 +4,8 @@
 #[allow(dead_code, clippy::disallowed_methods, reason = "it belongs to the end-to-end tests, which use all of it")]
 pub(in crate::store) mod server;
 
+mod whole;
+
 use std::time::Duration;
 
 use self::server::{Database, Server};

@@ -1,9 +1,15 @@
 //! Files of earlier versions, and whether what is asked often is found by an index.
 
+use std::path::Path;
+
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use crate::ground::Time;
+use crate::store::conformance::whole::{filled, taken_in, taken_out};
 use crate::store::open_sqlite;
+use crate::store::sqlite::whole::source;
+use crate::store::whole::{Part, Taken};
 
 /// What the first version made, with a key and a key set in it.
 const FIRST: &str = "
@@ -65,4 +71,48 @@ fn what_is_asked_at_each_request_or_sweep_is_found_by_an_index() {
             .unwrap();
         assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{sql}: {plan:?}");
     }
+}
+
+/// Tables that stay behind when everything moves to another store, and why.
+const LEFT_BEHIND: [(&str, &str); 3] = [
+    ("key_set", "fetched anew"),
+    ("version", "counted anew"),
+    ("sqlite_sequence", "SQLite's own; follows the numbers of revocations"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_table_and_column_moves_or_is_left_behind_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old.db"), folder.path().join("new.db"));
+    let store = open_sqlite(&old).unwrap();
+    filled(&store).await;
+    let rows = taken_out(&store, 10).await.1;
+    assert_eq!(taken_in(&open_sqlite(&new).unwrap(), &rows).await, Taken::All);
+    let moved = |table: &str| table == "recovery_code" || Part::ALL.iter().any(|part| source(*part).0 == table);
+    for table in texts(&old, "SELECT name FROM sqlite_schema WHERE type = 'table'") {
+        if LEFT_BEHIND.iter().any(|(left, _)| *left == table) {
+            continue;
+        }
+        assert!(moved(&table), "`{table}` neither moves nor is left behind by name");
+        let columns = texts(&old, &format!("SELECT name FROM pragma_table_info('{table}')"));
+        let (before, after) = (contents(&old, &table, columns.len()), contents(&new, &table, columns.len()));
+        assert_eq!(before, after, "{table}");
+        for (place, column) in columns.iter().enumerate() {
+            let says = |value: &Value| !matches!(value, Value::Null | Value::Integer(0));
+            assert!(before.iter().any(|row| says(&row[place])), "nobody would miss {table}.{column}: give it a value");
+        }
+    }
+}
+
+fn texts(path: &Path, sql: &str) -> Vec<String> {
+    let file = Connection::open(path).unwrap();
+    let mut found = file.prepare(sql).unwrap();
+    found.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn contents(path: &Path, table: &str, columns: usize) -> Vec<Vec<Value>> {
+    let file = Connection::open(path).unwrap();
+    let mut found = file.prepare(&format!("SELECT * FROM {table} ORDER BY 1")).unwrap();
+    let row = |row: &rusqlite::Row<'_>| (0..columns).map(|place| row.get(place)).collect();
+    found.query_map([], row).unwrap().collect::<Result<_, _>>().unwrap()
 }
