@@ -84,7 +84,7 @@ use self::remembered::Remembered;
 use self::reply::PublicDocument;
 use self::rotation::{Ring, Wanted};
 use self::sealing::Sealer;
-use self::throttle::Throttle;
+use self::throttle::{Throttle, Together};
 use crate::ground::{SharedClock, SharedRandom, Time};
 use crate::observe::Audit;
 use crate::store::{SharedCounters, SharedStore};
@@ -166,8 +166,9 @@ impl Authority {
         let kept = context.store.clients().await?;
         let registry = Registry::new(&settings, &kept);
         let ring = Ring::open(context, Arc::clone(&sealer), wanted(&settings, &registry)).await?;
-        let (throttle, remembered) = (Throttle::new(clock.instant()), Remembered::new(&*random));
-        let desk = Arc::new(Desk::new(throttle, Hashing::new(), remembered));
+        let throttle = Throttle::new(clock.instant());
+        let together = Together::new(clock.instant(), equipment.counters.clone());
+        let desk = Arc::new(Desk::new(throttle, together, Hashing::new(), Remembered::new(&*random)));
         let authority = Self {
             metadata: metadata::document(&settings),
             pages: Pages::new(settings.issuer.path(), equipment.brand),
