@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::wait_for_state;
 use crate::support::house::Plot;
+use crate::support::postgres::Server;
 use crate::support::{Answer, House, Redis, now};
 
 /// The name that all gateways of the fleet issue under.
@@ -17,13 +18,19 @@ const SECRET: &str = "service-secret-0123456789";
 
 /// A gateway with a store of its own, on a shared Redis.
 fn gateway(redis: &Redis, keys: &str) -> House {
+    gateway_on("{sqlite: store.db}", "", redis, keys)
+}
+
+/// A gateway on this store, which may be the one whose address is given.
+fn gateway_on(store: &str, url: &str, redis: &Redis, keys: &str) -> House {
     let plot = Plot::new();
+    plot.write("url", url);
     plot.write("secret", SECRET);
     plot.write("redis-url", format!("redis://127.0.0.1:{}", redis.port));
     plot.write("keys.json", keys);
     plot.write("password", PASSWORD);
     let yaml = plot.yaml(&format!(
-        "store: {{sqlite: store.db}}\nshared: {{redis: {{file: redis-url}}}}\n\
+        "store: {store}\nshared: {{redis: {{file: redis-url}}}}\n\
          authority:\n  issuer: {ISSUER}\n  scopes: {{read: Read}}\n  roles: {{reader: {{scopes: [read]}}}}\n  \
          users: [{{name: alice, password: {{file: password}}, roles: [reader]}}]\n  clients:\n    \
          - {{id: robot, auth: private_key_jwt, keys: {{file: keys.json}}, grants: [client_credentials], scopes: [read]}}\n    \
@@ -83,6 +90,42 @@ fn a_client_assertion_is_good_once_on_all_gateways_and_nowhere_without_redis() {
     assert_eq!(prove(&houses[0], &third).status, 200, "what was not looked at is not used up");
     assert_eq!(prove(&houses[1], &third).status, 401);
     assert_eq!(prove(&houses[0], &first).status, 401, "the store of a gateway remembers its own");
+}
+
+#[test]
+fn where_the_store_is_shared_it_remembers_assertions_and_redis_is_not_asked() {
+    let mut redis = Redis::start();
+    let database = Server::shared().database();
+    let key = signer();
+    let keys = json!({"keys": [key.public_jwk()]}).to_string();
+    let open = || gateway_on("{postgres: {file: url, connections: 4}}", &database.url(), &redis, &keys);
+    let houses = [open(), open()];
+    let is_good_once = |id: &str| {
+        let assertion = assertion_of(&key, id);
+        assert_eq!(prove(&houses[0], &assertion).status, 200);
+        for house in &houses {
+            let again = prove(house, &assertion);
+            assert_eq!((again.status, again.json()["error"].as_str()), (401, Some("invalid_client")));
+        }
+    };
+    is_good_once("with Redis");
+    let marked = |house: &House| house.metric("portcullis_shared_commands_total", &[("act", "mark")]);
+    assert_eq!(houses.each_ref().map(marked), [0.0, 0.0], "Redis was asked");
+    redis.stop();
+    houses.iter().for_each(|house| wait_for_state(house, "down"));
+    is_good_once("without Redis");
+    // At the same moment on both, one of them takes it.
+    for round in 0..10 {
+        let assertion = assertion_of(&key, &format!("race {round}"));
+        let answers: Vec<u16> = std::thread::scope(|scope| {
+            let asked = houses.each_ref().map(|house| {
+                let assertion = &assertion;
+                scope.spawn(move || prove(house, assertion).status)
+            });
+            asked.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(answers.contains(&200) && answers.contains(&401), "{answers:?}");
+    }
 }
 
 fn log_in(house: &House, password: &str) -> u16 {
