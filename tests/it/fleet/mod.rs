@@ -1,7 +1,9 @@
 //! A fleet: several gateways on one PostgreSQL. What happens on one holds on all, and what one acknowledged none forgets.
 
 mod away;
+mod pooler;
 mod races;
+mod standby;
 mod starting;
 mod truth;
 
