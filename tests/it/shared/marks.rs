@@ -128,6 +128,21 @@ fn where_the_store_is_shared_it_remembers_assertions_and_redis_is_not_asked() {
     }
 }
 
+/// The short form of the tests here, on a server of another kind.
+pub(super) fn are_good_once_and_guesses_are_counted(server: &Redis) {
+    let key = signer();
+    let keys = json!({"keys": [key.public_jwk()]}).to_string();
+    let houses = [gateway(server, &keys), gateway(server, &keys)];
+    let assertion = assertion_of(&key, "one");
+    assert_eq!((prove(&houses[0], &assertion).status, prove(&houses[1], &assertion).status), (200, 401));
+    for number in 0..5 {
+        assert_eq!(log_in(&houses[number % 2], "wrong"), 400);
+    }
+    assert_eq!([log_in(&houses[0], PASSWORD), log_in(&houses[1], PASSWORD)], [429; 2]);
+    let (looked_at, most) = guess_until_refused(&houses);
+    assert!((10..=most).contains(&looked_at), "{looked_at} of {most}");
+}
+
 fn log_in(house: &House, password: &str) -> u16 {
     let password = password.replace(' ', "+");
     let form = format!("grant_type=password&client_id=old&username=alice&password={password}&scope=read");
