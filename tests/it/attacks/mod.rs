@@ -36,6 +36,7 @@
 //! | S43.4 to S43.6 | `reasons::tokens_of_an_issuer_whose_keys_cannot_be_had_are_not_guessed_about`, `tokens::an_issuer_that_is_down_at_start_is_known_from_the_last_run`, `faults::an_issuer_that_lies_about_its_keys_changes_nothing` |
 //! | S43.7 | `app::rehearsal::fault::s43_7_…` |
 //! | S43.9 | `authority::tests::guessing::s43_9_…`, `gate::limit` |
+//! | S43.12 | `dial::connect::tests::s43_12_…`, `dial::reach` |
 //!
 //! Of what this version does not have there is nothing to attack: rewriting of paths (S11.14), client certificates (S13.4),
 //! device codes and registration by clients (S35.1, S35.4, S35.5).
