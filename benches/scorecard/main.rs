@@ -23,15 +23,17 @@ mod overload;
 mod report;
 mod resets;
 mod slow;
+mod timings;
 
 type Rehearsal = (&'static str, fn() -> report::Report);
 
-const ALL: [Rehearsal; 5] = [
+const ALL: [Rehearsal; 6] = [
     ("slow", slow::run),
     ("overload", overload::run),
     ("logins", logins::run),
     ("resets", resets::run),
     ("issuer", issuer::run),
+    ("timings", timings::run),
 ];
 
 fn main() {

@@ -8,11 +8,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
-use super::Authority;
 use super::client::{AssertionAudience, AuthMethod, Client};
 use super::credentials::Credentials;
 use super::endpoint::TOKEN;
 use super::error::{ClientRefusal, OAuthError};
+use super::{Authority, Marks};
 use crate::ground::{Digest, Time};
 use crate::token::TokenFault;
 use crate::token::issuer::KeySource;
@@ -77,16 +77,23 @@ impl Authority {
         })?;
         self.check_audience(client, &claims).map_err(fault)?;
         let (id, until) = check_claims(&claims, client, now).map_err(fault)?;
-        // The store may be this gateway's own. Without an answer nothing is good: it may have been used elsewhere.
-        if let Some(counters) = &self.counters
-            && !counters.mark(id, until.since(now)).await?
-        {
-            return Err(fault("its jti was used before"));
-        }
-        if !self.store.use_assertion(id, until).await? {
+        if !self.is_first_use(id, now, until).await? {
             return Err(fault("its jti was used before"));
         }
         Ok(Arc::clone(client))
+    }
+
+    /// Whether no gateway has seen this `jti`. Whoever has to remember it and does not answer closes: it may have been used.
+    async fn is_first_use(&self, id: Digest, now: Time, until: Time) -> Result<bool, OAuthError> {
+        match &self.marks {
+            Marks::Store => {}
+            Marks::StoreAnd(counters) => {
+                if !counters.mark(id, until.since(now)).await? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(self.store.use_assertion(id, until).await?)
     }
 
     /// One string, and ours: an assertion made for somebody else must not open anything here.

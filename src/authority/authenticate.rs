@@ -1,5 +1,7 @@
 //! Is the client who it says it is?
 
+mod together;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use super::hashing::{Hashing, Turn};
 use super::registry::{Registry, Slow};
 use super::remembered::Remembered;
 use super::secret::{ClientSecret, LONGEST, matches_argon2, matches_digest};
-use super::throttle::{Attempt, Pair, Throttle};
+use super::throttle::{Attempt, Pair, Throttle, Together};
 use crate::ground::{Clock, Digest, Time};
 use crate::store::SecretUse;
 
@@ -22,6 +24,7 @@ pub(super) struct Desk {
     /// When each secret was last right, as far as the store does not know it yet.
     uses: Mutex<Uses>,
     throttle: Throttle,
+    together: Together,
     hashing: Hashing,
     remembered: Remembered,
 }
@@ -33,8 +36,8 @@ type Uses = HashMap<(Arc<str>, Arc<str>), Time>;
 type Known<'a> = &'a Arc<Client>;
 
 impl Desk {
-    pub(super) fn new(throttle: Throttle, hashing: Hashing, remembered: Remembered) -> Self {
-        Self { uses: Mutex::default(), throttle, hashing, remembered }
+    pub(super) fn new(throttle: Throttle, together: Together, hashing: Hashing, remembered: Remembered) -> Self {
+        Self { uses: Mutex::default(), throttle, together, hashing, remembered }
     }
 
     /// What is to be told to the store of the use of secrets; it is forgotten here.
@@ -70,11 +73,12 @@ impl Desk {
             let public = known.filter(|client| client.authenticates_by(AuthMethod::None));
             return public.ok_or_else(|| refused(ClientRefusal::SecretMissing));
         }
+        let pair = Pair::new(&credentials.claim.id, source);
         let begin = || {
-            let attempt = self.throttle.begin(Pair::new(&credentials.claim.id, source), clock.instant());
+            let attempt = self.throttle.begin(pair, clock.instant());
             attempt.map_err(|retry_after| OAuthError::TooManyFailures { retry_after })
         };
-        let client = self.proven(registry, credentials, clock.now(), begin).await?;
+        let client = self.proven_together(registry, credentials, (pair, clock), begin).await?;
         let unproven = if known.is_some() { ClientRefusal::SecretWrong } else { ClientRefusal::Unknown };
         let client = client.ok_or_else(|| refused(unproven))?;
         self.note_use(client, credentials, clock.now());

@@ -84,7 +84,7 @@ use self::remembered::Remembered;
 use self::reply::PublicDocument;
 use self::rotation::{Ring, Wanted};
 use self::sealing::Sealer;
-use self::throttle::Throttle;
+use self::throttle::{Throttle, Together};
 use crate::ground::{SharedClock, SharedRandom, Time};
 use crate::observe::Audit;
 use crate::store::{SharedCounters, SharedStore};
@@ -117,8 +117,9 @@ pub struct Authority {
     told: Arc<audit::Told>,
     /// Told when something was revoked, so that the gateway hears of it at once.
     revoked: Arc<dyn Fn() + Send + Sync>,
-    /// What is counted and marked together with other gateways; `None`: this one is alone.
+    /// What is counted together with other gateways; `None`: this one is alone.
     counters: Option<SharedCounters>,
+    marks: Marks,
 }
 
 /// What is not in the settings and is needed beside them.
@@ -130,8 +131,19 @@ pub struct Equipment {
     pub audit: Option<Audit>,
     /// Called when something was revoked.
     pub revoked: Arc<dyn Fn() + Send + Sync>,
-    /// What is counted and marked together with other gateways; `None`: this one is alone.
+    /// What is counted together with other gateways; `None`: this one is alone.
     pub counters: Option<SharedCounters>,
+    pub marks: Marks,
+}
+
+/// Who remembers what is good once (the `jti` of assertions).
+#[derive(Clone, Default)]
+pub enum Marks {
+    /// The store: it is the fleet's, or this gateway is alone.
+    #[default]
+    Store,
+    /// The store, which is this gateway's own, and what gateways share beside it.
+    StoreAnd(SharedCounters),
 }
 
 impl Default for Equipment {
@@ -143,6 +155,7 @@ impl Default for Equipment {
             audit: None,
             revoked: Arc::new(|| {}),
             counters: None,
+            marks: Marks::Store,
         }
     }
 }
@@ -166,8 +179,9 @@ impl Authority {
         let kept = context.store.clients().await?;
         let registry = Registry::new(&settings, &kept);
         let ring = Ring::open(context, Arc::clone(&sealer), wanted(&settings, &registry)).await?;
-        let (throttle, remembered) = (Throttle::new(clock.instant()), Remembered::new(&*random));
-        let desk = Arc::new(Desk::new(throttle, Hashing::new(), remembered));
+        let throttle = Throttle::new(clock.instant());
+        let together = Together::new(clock.instant(), equipment.counters.clone());
+        let desk = Arc::new(Desk::new(throttle, together, Hashing::new(), Remembered::new(&*random)));
         let authority = Self {
             metadata: metadata::document(&settings),
             pages: Pages::new(settings.issuer.path(), equipment.brand),
@@ -187,6 +201,7 @@ impl Authority {
             told: Arc::default(),
             revoked: equipment.revoked,
             counters: equipment.counters,
+            marks: equipment.marks,
         };
         authority.seal_second_factors().await;
         authority.reconcile().await?;
@@ -219,6 +234,7 @@ impl Authority {
             told: Arc::clone(&self.told),
             revoked: equipment.revoked,
             counters: equipment.counters,
+            marks: equipment.marks,
         };
         next.reconcile().await?;
         Ok(next)

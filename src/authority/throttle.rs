@@ -2,7 +2,10 @@
 //!
 //! Every attempt takes from a budget before the secret is looked at, and a right one gives back what it took: parallel
 //! guesses all count, and a client that knows its secret never notices. That refund is why this is not `governor`; the
-//! rule is the same GCRA. Keyed by client and source together, so that a stranger cannot lock a client out.
+//! rule is the same GCRA. Keyed by client and source together, so that a stranger cannot lock a client out. Where gateways
+//! share counters the fleet has a budget as well, by the same rule.
+
+mod together;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::ground::Digest;
+
+pub(super) use together::Together;
 
 /// Wrong secrets in a row that are answered at once.
 pub(super) const BURST: u32 = 10;
@@ -46,6 +51,15 @@ impl Pair {
             IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
         };
         Self { client: Digest::of(client_id.as_bytes()), source }
+    }
+
+    /// The same on every gateway.
+    fn digest(&self) -> Digest {
+        let source = match self.source {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        Digest::of(&[b"secret".as_slice(), self.client.as_bytes(), &source].concat())
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use ipnet::IpNet;
 
 use super::place::Place;
 use crate::ground::Secret;
@@ -164,6 +165,8 @@ pub struct Upstream {
     pub name: String,
     /// At least one, each once, all with the same scheme.
     pub servers: Vec<Server>,
+    /// Where names of servers may lead; `None`: wherever a service can be. At least one.
+    pub addresses: Option<Vec<IpNet>>,
     pub balance: Balance,
     pub timeout: Timeout,
     pub tls: UpstreamTls,

@@ -1,7 +1,7 @@
 //! Opens a stream to one server.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::reach::Reach;
 use super::tls::ClientTls;
 use crate::ground::Wheel;
 
@@ -22,6 +23,8 @@ pub struct Target {
     pub host: String,
     pub port: u16,
     pub tls: Option<(ClientTls, ServerName<'static>)>,
+    /// Where the name may lead.
+    pub reach: Reach,
 }
 
 /// Why there is no connection.
@@ -33,6 +36,8 @@ pub enum ConnectFault {
     Tcp(io::Error),
     #[error("TLS failed: {0}")]
     Tls(io::Error),
+    #[error("its name leads to {0}, where no server of it may be")]
+    Elsewhere(IpAddr),
     /// Name, TCP and TLS together took longer than was allowed.
     #[error("there was no connection within {}", crate::ground::duration::format(*.0))]
     TimedOut(Duration),
@@ -48,7 +53,20 @@ pub async fn connect(target: &Target, bound: Duration, wheel: &Arc<Wheel>) -> Re
 /// address without a route, say) does not take the time of those after it.
 async fn reach(target: &Target, bound: Duration, wheel: &Arc<Wheel>) -> Result<TcpStream, ConnectFault> {
     let addresses = tokio::net::lookup_host((target.host.as_str(), target.port)).await.map_err(ConnectFault::Name)?;
-    first(addresses.collect(), bound, wheel, TcpStream::connect).await
+    first(allowed(target, addresses.collect())?, bound, wheel, TcpStream::connect).await
+}
+
+/// Those of the addresses that the name may lead to.
+fn allowed(target: &Target, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ConnectFault> {
+    if target.host.parse::<IpAddr>().is_ok() {
+        return Ok(addresses);
+    }
+    let first = addresses.first().map(SocketAddr::ip);
+    addresses.retain(|address| target.reach.allows(address.ip()));
+    match first {
+        Some(elsewhere) if addresses.is_empty() => Err(ConnectFault::Elsewhere(elsewhere)),
+        Some(_) | None => Ok(addresses),
+    }
 }
 
 async fn first(

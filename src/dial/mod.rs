@@ -3,4 +3,5 @@
 
 pub mod client;
 pub mod connect;
+pub mod reach;
 pub mod tls;

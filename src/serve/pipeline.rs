@@ -1,7 +1,10 @@
 //! THE function: one request from door to door.
 
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 
 use super::answer::{self, Asked};
 use super::decisions::Facts;
@@ -25,7 +28,9 @@ use crate::observe::trace::trace_id;
 pub async fn handle(worker: &Rc<Worker>, peer: &Peer, head: Box<RequestHead>, body: Body) -> Reply<Recorded> {
     let house = worker.house();
     let mut walk = Walk::begin(worker, &house, peer, &head);
-    let answer = walk.through(peer, head, body).await;
+    // A bug of ours is answered for, and ends neither the connection's other requests nor the worker.
+    let answer = AssertUnwindSafe(walk.through(peer, head, body)).catch_unwind().await;
+    let answer = answer.unwrap_or_else(|_| Err(Refusal::Internal("it panicked; standard error says where".into())));
     walk.end(answer)
 }
 

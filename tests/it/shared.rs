@@ -146,6 +146,25 @@ fn three_gateways_give_out_exactly_what_an_exact_limit_allows() {
     assert!((1..=3).contains(&refused.header("retry-after").parse::<u32>().unwrap()), "{refused:?}");
 }
 
+#[test]
+fn valkey_counts_and_remembers_as_redis_does() {
+    let valkey = Redis::valkey();
+    assert!(valkey.ask("INFO server").contains("valkey_version:"), "another server listens there");
+    let houses = fleet(&valkey, 2);
+    let tally = Tally::default();
+    std::thread::scope(|scope| {
+        for house in &houses {
+            scope.spawn(|| (0..20).for_each(|_| tally.note(house.get("/few").status)));
+        }
+    });
+    assert_eq!((tally.passed(), tally.refused.into_inner()), (20, 20), "exactly");
+    under_load(&houses, "/fast", &[8, 8], Duration::from_millis(500));
+    let (passed, offered, took) = under_load(&houses, "/fast", &[8, 8], Duration::from_secs(2));
+    let ideal = (RATE * took).min(offered);
+    assert!(passed <= RATE * took + BURST / 4.0 + BOUND && passed >= ideal * 0.8, "by leases: {passed} of {ideal}");
+    marks::are_good_once_and_guesses_are_counted(&valkey);
+}
+
 /// What `/readyz` says of Redis: the state, and more about it.
 fn told(house: &House) -> (String, String) {
     let ready = house.admin_get("/readyz");

@@ -9,6 +9,7 @@ use super::Opened;
 use crate::config::Plan;
 use crate::config::plan;
 use crate::dial::connect::Target;
+use crate::dial::reach::Reach;
 use crate::dial::tls::{ClientTls, server_name};
 use crate::forward::balance::Balance;
 use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Upstream, UpstreamSettings};
@@ -31,13 +32,14 @@ fn settings(planned: &plan::Upstream) -> Result<UpstreamSettings, String> {
     } else {
         None
     };
+    let reach = planned.addresses.as_deref().map(Reach::within).unwrap_or_default();
     let server = |server: &plan::Server| {
         let name = planned.tls.server_name.as_deref().unwrap_or(&server.host);
         let tls = match tls.as_ref().filter(|_| server.https) {
             Some(tls) => Some((tls.clone(), server_name(name)?)),
             None => None,
         };
-        let target = Target { host: server.host.clone(), port: server.port, tls };
+        let target = Target { host: server.host.clone(), port: server.port, tls, reach: reach.clone() };
         Ok(ServerSettings { text: server.text.as_str().into(), target })
     };
     Ok(UpstreamSettings {

@@ -5,6 +5,8 @@
 //! is turned by hand. `test`, `explain` and the check before a reload stand on this.
 
 mod call;
+#[cfg(test)]
+mod fault;
 mod mint;
 pub mod tests;
 

@@ -1,11 +1,14 @@
 //! `upstreams`: servers, timeouts, TLS.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use url::Host;
 
 use super::{Check, text};
 use crate::config::document::Document;
+use crate::config::document::read::OneOrMany;
 use crate::config::document::upstream::{Timeout as WrittenTimeout, Upstream as Written, UpstreamTls as WrittenTls};
 use crate::config::place::At;
 use crate::config::plan::{Balance, HostHeader, Identity, Server, Timeout, Upstream, UpstreamTls};
@@ -22,10 +25,12 @@ fn one(name: &At<String>, written: &Written, check: &mut Check<'_>) -> Option<Up
     let seconds = Duration::from_secs;
     let usual = Timeout { connect: seconds(2), response: seconds(30), idle: seconds(60) };
     let timeout = timeout(written.timeout.as_ref(), usual, check);
+    let addresses = written.addresses.as_ref().map(|addresses| self::addresses(addresses, servers.as_deref(), check));
     let tls = written.tls.as_ref().map(|tls| self::tls(tls, servers.as_deref(), check)).unwrap_or_default();
     Some(Upstream {
         name: name.value.clone(),
         servers: servers?,
+        addresses,
         balance: written.balance.as_ref().map_or(Balance::RoundRobin, |at| at.value),
         timeout,
         tls,
@@ -95,6 +100,19 @@ fn server(at: &At<String>, check: &mut Check<'_>) -> Option<Server> {
         check.add(Problem::at(at.place, "this server has no port").help(example));
     }
     Some(Server { text: at.value.clone(), https: url.scheme() == "https", host, port: port? })
+}
+
+/// Networks for names. Servers that are written as addresses lie where the file says anyhow.
+fn addresses(written: &OneOrMany<At<IpNet>>, servers: Option<&[Server]>, check: &mut Check<'_>) -> Vec<IpNet> {
+    let is_name = |server: &Server| server.host.parse::<IpAddr>().is_err();
+    if written.items.is_empty() {
+        let cause = "no server could be reached: this list of networks is empty";
+        check.add(Problem::at(written.place, cause).help("name the networks of the servers, such as `[10.0.0.0/8]`"));
+    } else if servers.is_some_and(|servers| !servers.iter().any(is_name)) {
+        let cause = "`addresses` does nothing here: every server is written as an address";
+        check.add(Problem::at(written.place, cause).help("remove it; it is for servers that are given by name"));
+    }
+    written.items.iter().map(|network| network.value).collect()
 }
 
 fn tls(written: &WrittenTls, servers: Option<&[Server]>, check: &mut Check<'_>) -> UpstreamTls {

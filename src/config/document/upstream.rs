@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::read::Must;
+use ipnet::IpNet;
+
+use super::read::{Must, OneOrMany};
 use crate::config::place::At;
 
 section! {
@@ -10,6 +12,9 @@ section! {
     Upstream ("an upstream") {
         /// Its servers, for example `[http://10.0.0.5:8080, http://10.0.0.6:8080]`; `http` or `https`, all the same.
         servers: Must<Vec<At<String>>>,
+        /// Networks in which servers that are given by name may lie, for example `[10.0.0.0/8]`: a name that leads elsewhere
+        /// is not followed. Default: anywhere, but for link-local addresses.
+        addresses: Option<OneOrMany<At<IpNet>>>,
         /// Which server is next: `round_robin` in turn, `least_request` the least busy. Default: `round_robin`.
         balance: Option<At<Balance>>,
         /// How long to wait for it.

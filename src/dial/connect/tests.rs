@@ -65,7 +65,7 @@ fn a_connection_takes_no_longer_than_its_bound() {
         let tls = ClientTls::new(Some(certificate().cert.pem().as_bytes())).unwrap();
         let name = crate::dial::tls::server_name("localhost").unwrap();
         let port = silent.local_addr().unwrap().port();
-        let target = Target { host: "127.0.0.1".into(), port, tls: Some((tls, name)) };
+        let target = Target { host: "127.0.0.1".into(), port, tls: Some((tls, name)), reach: Reach::default() };
         let clock = ManualClock::at(Time::from_secs(0));
         let wheel = Wheel::new(clock.instant());
         let pass = async {
@@ -83,10 +83,29 @@ fn a_connection_takes_no_longer_than_its_bound() {
 }
 
 #[test]
+fn s43_12_a_name_that_leads_elsewhere_is_not_followed_and_an_address_is_what_it_is() {
+    run(async {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let wheel = Wheel::new(ManualClock::at(Time::from_secs(0)).instant());
+        let open = async |host: &str, network: &str| {
+            let reach = Reach::within(&[network.parse().unwrap()]);
+            let target = Target { host: host.into(), port, tls: None, reach };
+            connect(&target, Duration::from_secs(1), &wheel).await.map(drop).map_err(|fault| fault.to_string())
+        };
+        assert_eq!(open("localhost", "127.0.0.0/8").await, Ok(()));
+        let refused = open("localhost", "10.0.0.0/8").await.unwrap_err();
+        assert!(refused.starts_with("its name leads to "), "{refused}");
+        assert_eq!(open("127.0.0.1", "10.0.0.0/8").await, Ok(()), "the file says so itself");
+    });
+}
+
+#[test]
 fn a_stream_sends_at_once_and_notices_when_the_other_end_has_died() {
     run(async {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let target = Target { host: "localhost".into(), port: listener.local_addr().unwrap().port(), tls: None };
+        let port = listener.local_addr().unwrap().port();
+        let target = Target { host: "localhost".into(), port, tls: None, reach: Reach::default() };
         let wheel = Wheel::new(ManualClock::at(Time::from_secs(0)).instant());
         match connect(&target, Duration::from_secs(1), &wheel).await.unwrap() {
             Stream::Plain(stream) => {

@@ -77,7 +77,12 @@ impl House {
     pub fn with(servers: &[SocketAddr], change: impl FnOnce(&mut UpstreamSettings)) -> Self {
         let server = |address: &SocketAddr| ServerSettings {
             text: format!("http://{address}").into(),
-            target: Target { host: address.ip().to_string(), port: address.port(), tls: None },
+            target: Target {
+                host: address.ip().to_string(),
+                port: address.port(),
+                tls: None,
+                reach: Default::default(),
+            },
         };
         let mut settings = UpstreamSettings {
             name: "backend".into(),

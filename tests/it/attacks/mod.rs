@@ -24,9 +24,9 @@
 //! | S27.4 | `attacks::authority::nobody_is_sent_to_an_address_that_is_not_registered_letter_by_letter` |
 //! | S28.2, S29.2, S29.3, S29.5 | `authority::tests::code`: `az_07`, `ac_02`, `ac_04`, `ac_05` |
 //! | S30.1 to S30.5 | `authority::tests::refresh`: `rt_02` to `rt_04`; `grants::no_sudden_death_loses_an_acknowledged_grant_or_honours_a_token_twice` |
-//! | S31.3, S31.4, S31.6 | `authority::tests::client_authentication`: `ca_01`, `s31_6`; `authority::tests::assertion`: `ca_04`, `ca_05` |
+//! | S31.3, S31.4, S31.6 | `authority::tests::client_authentication`: `ca_01`, `s31_6` (the times: `cargo bench --bench scorecard -- timings`); `authority::tests::assertion`: `ca_04`, `ca_05` |
 //! | S32.5, S33.1, S33.3, S33.4, S37.3 | `authority::tests`: `tk_02`, `az_21`, `ui_04`, `ui_02`, `ui_05` |
-//! | S34.1, S34.2, S34.4 | `authority::tests`: `ui_06`, `s34_2`, `ui_07` |
+//! | S34.1, S34.2, S34.4 | `authority::tests`: `ui_06` (the times: the same bench), `s34_2`, `ui_07` |
 //! | S38.3 | `forward::tests::answers`, `forward::tests::faults`, with either engine |
 //! | S39.1, S39.5, S39.6 | `life::slow_heads_and_idle_connections_are_ended`, `faults::without_file_descriptors_new_connections_wait_and_nothing_ends`, `faults::a_client_that_leaves_before_its_answer_leaves_nothing_behind` |
 //! | S40.5 | `authority::tests::endpoints`: `g_03` (forms alone) |
@@ -34,7 +34,9 @@
 //! | S43.1, S43.2, S43.11 | `life::fifty_reloads_under_load_fail_no_request`, `life::a_reload_changes_what_is_answered_and_a_broken_file_changes_nothing`, `life::a_request_that_may_have_been_carried_out_is_not_sent_again` |
 //! | S43.3, S43.10 | `config` (golden files) |
 //! | S43.4 to S43.6 | `reasons::tokens_of_an_issuer_whose_keys_cannot_be_had_are_not_guessed_about`, `tokens::an_issuer_that_is_down_at_start_is_known_from_the_last_run`, `faults::an_issuer_that_lies_about_its_keys_changes_nothing` |
+//! | S43.7 | `app::rehearsal::fault::s43_7_…` |
 //! | S43.9 | `authority::tests::guessing::s43_9_…`, `gate::limit` |
+//! | S43.12 | `dial::connect::tests::s43_12_…`, `dial::reach` |
 //!
 //! Of what this version does not have there is nothing to attack: rewriting of paths (S11.14), client certificates (S13.4),
 //! device codes and registration by clients (S35.1, S35.4, S35.5).

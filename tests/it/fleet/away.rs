@@ -175,7 +175,7 @@ impl Holder {
 }
 
 /// Holders at work while `trouble` is made once after some requests each, so many times; then what they hold is looked at.
-fn nothing_is_lost(houses: &mut [House], times: usize, mut trouble: impl FnMut(&mut [House])) {
+pub(super) fn nothing_is_lost(houses: &mut [House], times: usize, mut trouble: impl FnMut(&mut [House])) {
     const HOLDERS: usize = 6;
     let ports: Vec<u16> = houses.iter().map(|house| house.port).collect();
     let codes: Vec<String> = {

@@ -2,7 +2,9 @@
 
 mod away;
 mod moving;
+mod pooler;
 mod races;
+mod standby;
 mod starting;
 mod truth;
 mod unmoved;

@@ -1,8 +1,12 @@
-//! What is good once is good once in the whole fleet.
+//! What is good once is good once in the whole fleet, and what is over is over in the whole fleet.
 
-use super::{ALICE, CALLBACK, at_once, command, fleet, own, redeem, refresh, text, until};
-use crate::support::Browser;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{ALICE, CALLBACK, SOON, ask, at_once, command, fleet, own, redeem, refresh, text, until};
 use crate::support::postgres::Server;
+use crate::support::{Browser, House};
 
 #[test]
 fn of_64_redemptions_of_one_code_on_two_gateways_at_once_one_succeeds() {
@@ -76,4 +80,104 @@ fn rotations_by_command_on_two_gateways_at_once_make_one_successor_and_fail_no_t
         let fresh = text(&own(houses[1].port, "gate").1, "access_token");
         houses.iter().all(|house| house.get_with("/read", &fresh).status == 200)
     });
+}
+
+/// One grant: whoever refreshes puts down what came of it.
+struct Family {
+    refresh: Mutex<Vec<String>>,
+    access: Mutex<Vec<String>>,
+    /// Refreshes that were answered.
+    answered: AtomicUsize,
+    /// The revocation has answered.
+    is_over: AtomicBool,
+}
+
+impl Family {
+    fn of(body: &serde_json::Value) -> Self {
+        Self {
+            refresh: Mutex::new(vec![text(body, "refresh_token")]),
+            access: Mutex::new(vec![text(body, "access_token")]),
+            answered: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    fn newest(&self) -> String {
+        self.refresh.lock().unwrap().last().unwrap().clone()
+    }
+
+    /// Refreshes until it is refused. What begins behind the answer of the revocation has to be.
+    fn refresh_until_refused(&self, port: u16) {
+        loop {
+            let (shown, is_over) = (self.newest(), self.is_over.load(Ordering::SeqCst));
+            let (status, body) = refresh(port, "spa", &shown).unwrap();
+            self.answered.fetch_add(1, Ordering::SeqCst);
+            match status {
+                200 if is_over => panic!("a refresh that began after the revocation had answered was granted"),
+                200 => {
+                    self.access.lock().unwrap().push(text(&body, "access_token"));
+                    let (mut known, next) = (self.refresh.lock().unwrap(), text(&body, "refresh_token"));
+                    if !known.contains(&next) {
+                        known.push(next);
+                    }
+                }
+                400 => return,
+                other => panic!("{other}: {body}"),
+            }
+        }
+    }
+}
+
+/// Every token of the family is refused on both, at the latest this long after the revocation's answer, and stays so.
+fn is_refused_everywhere(family: Family, houses: &[House], revoked: Instant) {
+    let access = family.access.into_inner().unwrap();
+    for house in houses {
+        for token in &access {
+            while house.get_with("/read", token).status == 200 {
+                assert!(revoked.elapsed() < SOON, "an access token outlives its grant");
+            }
+        }
+    }
+    for token in family.refresh.into_inner().unwrap() {
+        assert!(houses.iter().all(|house| refresh(house.port, "spa", &token).unwrap().0 == 400));
+    }
+    for house in houses {
+        assert!(access.iter().all(|token| house.get_with("/read", token).status == 401), "it came back");
+    }
+}
+
+#[test]
+fn whoever_refreshes_on_one_gateway_while_the_other_revokes_holds_nothing_afterwards() {
+    const GRANTS: usize = 120;
+    let database = Server::shared().database();
+    let houses = fleet(&database.url(), 2);
+    let ports = [houses[0].port, houses[1].port];
+    let mut browser = Browser::new(&houses[0]);
+    let (mut overlapped, mut rotated) = (0, 0);
+    for number in 0..GRANTS {
+        let code = browser.code("spa", CALLBACK, "read", ALICE);
+        let family = Family::of(&redeem(ports[0], "spa", &code).unwrap().1);
+        let mut revoked = Instant::now();
+        std::thread::scope(|scope| {
+            let refreshing = scope.spawn(|| family.refresh_until_refused(ports[0]));
+            // Another moment each time: before the first answer, and somewhere within a later one.
+            while family.answered.load(Ordering::SeqCst) < number % 6 {
+                std::thread::park_timeout(Duration::from_micros(50));
+            }
+            std::thread::park_timeout(Duration::from_micros(number as u64 * 317 % 4_000));
+            // By the newest generation, or by the first one.
+            let shown = if number % 3 == 0 { family.refresh.lock().unwrap()[0].clone() } else { family.newest() };
+            let before = family.answered.load(Ordering::SeqCst);
+            let answer = ask(ports[1], "/oauth/revoke", &format!("client_id=spa&token={shown}")).unwrap();
+            family.is_over.store(true, Ordering::SeqCst);
+            revoked = Instant::now();
+            assert_eq!(answer.0, 200, "{}", answer.1);
+            refreshing.join().expect("no refresh is granted too late");
+            overlapped += usize::from(family.answered.load(Ordering::SeqCst) > before + 1);
+        });
+        rotated += family.answered.load(Ordering::SeqCst);
+        is_refused_everywhere(family, &houses, revoked);
+    }
+    println!("{GRANTS} grants, {rotated} refreshes, of {overlapped} grants some while they were revoked");
+    assert!(rotated > GRANTS * 2 && overlapped > 0, "refreshes and revocations did not meet");
 }

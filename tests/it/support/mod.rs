@@ -5,6 +5,7 @@ pub mod h2;
 pub mod house;
 pub mod issuer;
 pub mod link;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod redis;
 pub mod upstream;

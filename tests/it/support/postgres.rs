@@ -73,6 +73,36 @@ impl Server {
     }
 
     fn try_start(settings: &[&str]) -> Result<Self, String> {
+        let mut make = as_user(unprivileged(), &program("initdb"));
+        make.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+        Self::launch(make.arg("--pgdata"), settings)
+    }
+
+    /// A server that follows this one (streaming replication), and for which its commits wait.
+    pub fn standby(&self) -> Self {
+        let mut copy = as_user(unprivileged(), &program("pg_basebackup"));
+        copy.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string()]);
+        copy.args(["--wal-method=stream", "--checkpoint=fast", "--write-recovery-conf", "--no-sync", "--pgdata"]);
+        let standby = Self::launch(&mut copy, &[]).unwrap_or_else(|log| panic!("the standby does not start: {log}"));
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let begun = Instant::now();
+        while self.sql("postgres", "SELECT sync_state FROM pg_stat_replication") != "sync" {
+            assert!(begun.elapsed() < PATIENCE, "the standby does not follow");
+        }
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        let mut promote = as_user(unprivileged(), &program("pg_ctl"));
+        let done = promote.arg("promote").arg("-D").arg(self.folder.join("data")).current_dir(&self.folder).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// `make`, told the folder, fills it.
+    fn launch(make: &mut Command, settings: &[&str]) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap().keep();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let user = unprivileged();
@@ -80,9 +110,7 @@ impl Server {
             assert!(Command::new("chown").arg(user).arg(&folder).status().unwrap().success());
         }
         let data = folder.join("data");
-        let mut make = as_user(user, &program("initdb"));
-        make.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-        let made = make.arg("--pgdata").arg(&data).current_dir(&folder).output().unwrap();
+        let made = make.arg(&data).current_dir(&folder).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
         let mut keeper = Command::new("sh");
@@ -204,6 +232,11 @@ impl Database<'_> {
         self.url_at(self.server.port)
     }
 
+    /// Where its server listens.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
     /// By way of a port that leads there.
     pub fn url_at(&self, port: u16) -> String {
         format!("postgres://postgres@127.0.0.1:{port}/{}", self.name)
@@ -236,7 +269,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// Who runs the server: PostgreSQL refuses to be root.
-fn unprivileged() -> Option<&'static str> {
+pub fn unprivileged() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
@@ -244,7 +277,7 @@ fn unprivileged() -> Option<&'static str> {
     ["postgres", "nobody"].into_iter().find(|user| known(user))
 }
 
-fn as_user(user: Option<&str>, program: &Path) -> Command {
+pub fn as_user(user: Option<&str>, program: &Path) -> Command {
     let Some(user) = user else { return Command::new(program) };
     let mut command = Command::new("setpriv");
     command.args([&format!("--reuid={user}"), "--clear-groups", "--"]).arg(program);

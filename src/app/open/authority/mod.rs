@@ -19,8 +19,9 @@ use crate::authority::scope::Role;
 use crate::authority::sealing::Sealer;
 use crate::authority::settings::{AccessTokens, RefreshTokens, ResourceParts, Sessions};
 use crate::authority::upkeep::{LOOK, Upkeep};
-use crate::authority::{Authority, Equipment, Issuer, Parts, Resource, ScopeName, Settings, published};
+use crate::authority::{Authority, Equipment, Issuer, Marks, Parts, Resource, ScopeName, Settings, published};
 use crate::config::Plan;
+use crate::config::plan::Store;
 use crate::config::plan::authority as plan;
 use crate::ground::{Random, SystemClock};
 use crate::observe::Audit;
@@ -32,7 +33,7 @@ use crate::token::jwt::{Algorithm, KeySet};
 pub async fn open(plan: &Plan, previous: Option<&Opened>, context: &Context) -> anyhow::Result<Option<Arc<Authority>>> {
     let Some(planned) = &plan.authority else { return Ok(None) };
     let settings = settings(planned, &context.store, &*context.random).await?;
-    let mut equipment = equipment(planned, context)?;
+    let mut equipment = equipment(planned, &plan.store, context)?;
     if let Some(running) = previous.and_then(|previous| previous.authority.as_ref()) {
         let next = running.with_settings(settings, equipment).await;
         return Ok(Some(Arc::new(next.context("the authority")?)));
@@ -91,7 +92,7 @@ pub async fn settings(planned: &plan::Authority, store: &SharedStore, random: &d
         .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
 }
 
-fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equipment> {
+fn equipment(planned: &plan::Authority, store: &Store, context: &Context) -> anyhow::Result<Equipment> {
     let revocations = Arc::clone(&context.hosted.revocations);
     let look = &planned.pages;
     let brand = BrandParts {
@@ -100,13 +101,19 @@ fn equipment(planned: &plan::Authority, context: &Context) -> anyhow::Result<Equ
         logo: look.logo.as_ref().map(|logo| (logo.file.contents.to_vec(), logo.kind.media_type())),
         texts: look.texts.clone(),
     };
+    let counters = context.together.as_ref().map(|together| Arc::clone(together.counters()));
     Ok(Equipment {
         sealer: sealer(planned)?,
         brand: Brand::new(brand).map_err(text)?,
         password_rules: password_rules(planned),
         audit: None,
         revoked: Arc::new(move || revocations.kick()),
-        counters: context.together.as_ref().map(|together| Arc::clone(together.counters())),
+        marks: match (store, &counters) {
+            // What is shared already: to ask Redis as well would make client assertions depend on both.
+            (Store::Postgres(_), _) | (Store::Sqlite(_), None) => Marks::Store,
+            (Store::Sqlite(_), Some(counters)) => Marks::StoreAnd(Arc::clone(counters)),
+        },
+        counters,
     })
 }
 
