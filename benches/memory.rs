@@ -14,9 +14,9 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{Running, folder, free_port, gateway};
+use support::{Running, folder, free_port, gateway, idle, raise_descriptor_limit};
 
 const MEGABYTE: usize = 1_000_000;
 const STREAMED: usize = 50 * MEGABYTE;
@@ -39,7 +39,7 @@ fn main() {
     assert!(down.saturating_sub(start) < 16 * MEGABYTE as u64, "the goal is under 16 MB");
     assert!(up.saturating_sub(start) < 16 * MEGABYTE as u64, "the goal is under 16 MB");
 
-    let idle: Vec<TcpStream> = (0..IDLE).map(|_| idle_connection(port)).collect();
+    let idle: Vec<TcpStream> = (0..IDLE).map(|_| idle::clear(port, "GET /hello HTTP/1.1\r\nHost: localhost")).collect();
     let resident = ours.resident();
     println!("{} idle keep-alive connections: {} resident in all", idle.len(), megabytes(resident));
     println!("per connection: {:.1} kB", (resident.saturating_sub(start)) as f64 / 1000.0 / IDLE as f64);
@@ -105,23 +105,6 @@ fn upload(port: u16, bytes: usize) -> usize {
     answer.rsplit("\r\n\r\n").next().and_then(|body| body.trim().parse().ok()).unwrap_or_else(|| panic!("{answer}"))
 }
 
-/// A connection that has had one answer and is kept open.
-fn idle_connection(port: u16) -> TcpStream {
-    let start = Instant::now();
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
-            Err(_) if start.elapsed() < Duration::from_secs(10) => {}
-            Err(fault) => panic!("{fault}"),
-        }
-    };
-    write!(stream, "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
-    let mut piece = [0_u8; 4096];
-    let read = stream.read(&mut piece).expect("it answers");
-    assert!(piece[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&piece[..read]));
-    stream
-}
-
 /// `/down/N` sends N bytes, `/up` counts what it gets.
 fn upstream() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -166,13 +149,6 @@ fn serve(mut stream: TcpStream) {
         let body = got.to_string();
         let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     }
-}
-
-fn raise_descriptor_limit() {
-    // The limit is inherited by the gateway. Raised by the shell's own tool: no unsafe call is needed for it.
-    let _ = std::process::Command::new("prlimit")
-        .args(["--nofile=65536:65536", "--pid", &std::process::id().to_string()])
-        .status();
 }
 
 fn yaml(port: u16, admin: u16, upstream: u16) -> String {

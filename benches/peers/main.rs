@@ -1,9 +1,9 @@
-//! What a request costs, beside what people would install instead, interleaved in one run.
+//! What the gateway costs, beside what people would install instead, interleaved in one run.
 //!
-//! `cargo bench --bench peers` (names of scenarios behind `--` choose some). It installs what is missing (`benches/peers/install`),
-//! starts all servers, each with one worker on CPU 1, and loads them in turn from CPU 0, where the upstream is too. CPU time of
-//! a server by the requests it answered, the median of the rounds, and its ratio to nginx that does nothing but forward.
-//! Writes `docs/performance.md` and its pictures where all scenarios were run and `PORTCULLIS_PAGE=1` says so.
+//! `cargo bench --bench peers`; names behind `--` choose some questions, and the beginning of a name all that begin so. It
+//! installs what is missing (`benches/peers/install`), starts the servers of a question, each with one worker on CPU 1, and
+//! loads them in turn from CPU 0, where the upstream is too. Each answer is kept in `target/peers`; with `PORTCULLIS_PAGE=1`
+//! `docs/performance.md` and its pictures are written from what is there. Fails when a goal of what was asked is missed.
 
 #![allow(
     clippy::print_stdout,
@@ -17,142 +17,122 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cost;
+mod crowd;
+mod goal;
+mod growth;
+mod issuing;
+mod latency;
 mod load;
+mod memory;
 mod page;
+mod picture;
+mod report;
+mod scenarios;
 mod scene;
 mod servers;
+mod steady;
+mod tokens;
+mod websocket;
 
-use load::Load;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use report::Report;
 use scene::Scene;
-use servers::Server;
-use support::median;
 
-const ROUNDS: usize = 4;
-
-/// One question, asked of several servers.
-pub struct Scenario {
-    pub name: &'static str,
-    pub title: &'static str,
-    load: Load,
-    /// The first is what the others are compared with.
-    servers: &'static [&'static str],
-    /// The most that we may cost, in parts of the first.
-    pub goal: Option<f64>,
+/// What all questions share.
+pub struct Stage {
+    pub scene: Scene,
+    /// Where WebSocket messages come back from.
+    pub echo: u16,
+    /// Who knows about opaque tokens.
+    pub ask: u16,
+    /// Requests per second of a server in the scenario `hot`, once that was run.
+    pub rates: BTreeMap<&'static str, f64>,
 }
 
-/// What came of a scenario: server, microseconds of CPU per request, requests per second.
-pub type Outcome = Vec<(&'static str, f64, f64)>;
+/// A question, by the name it is chosen with.
+type Question = (&'static str, Box<dyn Fn(&mut Stage) -> Report>);
 
-const ALL: &[Scenario] = &[
-    Scenario {
-        name: "hot",
-        title: "one token, HTTP/1.1 in clear",
-        load: Load::HOT,
-        servers: &[
-            "nginx",
-            "portcullis",
-            "portcullis-compat",
-            "haproxy",
-            "nginx-lua",
-            "envoy-jwt",
-            "haproxy-jwt",
-            "apache-oauth2",
-        ],
-        goal: Some(0.85),
-    },
-    Scenario {
-        name: "tokens",
-        title: "10,000 tokens, HTTP/1.1 in clear",
-        load: Load::TOKENS,
-        servers: &["nginx", "portcullis", "nginx-lua"],
-        goal: Some(0.95),
-    },
-    Scenario {
-        name: "tls",
-        title: "one token, HTTP/1.1 over TLS 1.3",
-        load: Load::TLS,
-        servers: &["nginx", "portcullis", "portcullis-compat", "nginx-lua", "haproxy-jwt"],
-        goal: Some(0.75),
-    },
-    Scenario {
-        name: "http2",
-        title: "one token, HTTP/2 over TLS 1.3",
-        load: Load::HTTP2,
-        servers: &["nginx", "portcullis", "nginx-lua", "haproxy-jwt"],
-        goal: Some(1.0),
-    },
-    Scenario {
-        name: "large",
-        title: "answers of 64 KiB, beside nginx with buffers to match",
-        load: Load::LARGE,
-        servers: &["nginx-tuned", "portcullis", "nginx", "nginx-lua"],
-        goal: Some(1.0),
-    },
-    Scenario {
-        name: "handshake",
-        title: "a full TLS 1.3 handshake and one request",
-        load: Load::HANDSHAKE,
-        servers: &["nginx", "portcullis"],
-        goal: Some(0.6),
-    },
-];
+fn questions() -> Vec<Question> {
+    let mut all: Vec<Question> = Vec::new();
+    for scenario in scenarios::ALL {
+        let ask = |stage: &mut Stage| {
+            let (outcome, report) = scenario.run(stage);
+            if scenario.name == "hot" {
+                stage.rates.extend(outcome.iter().map(|(name, cost)| (*name, cost.rate)));
+            }
+            report
+        };
+        all.push((scenario.name, Box::new(ask)));
+        // Right behind what it needs to know.
+        if scenario.name == "hot" {
+            all.push(("latency", Box::new(|stage| latency::run(stage))));
+        }
+    }
+    all.push(("issuing", Box::new(|_| issuing::run())));
+    all.push(("memory", Box::new(|stage| memory::run(stage))));
+    for growth in growth::ALL {
+        all.push((growth.name, Box::new(|stage| growth.run(stage))));
+    }
+    all.push(("growth-cores", Box::new(|stage| growth::cores(stage))));
+    all
+}
 
-fn main() {
+fn main() -> ExitCode {
+    // Under `cargo test --benches` there is nothing to measure.
+    if std::env::args().any(|argument| argument == "--test") {
+        return ExitCode::SUCCESS;
+    }
+    // What plays a part beside the servers is this same program.
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let part: Option<fn(&[String])> = match words.first().map(String::as_str) {
+        Some("--steady") => Some(steady::run),
+        Some("--echo") => Some(websocket::run_echo),
+        Some("--talk") => Some(websocket::run_talk),
+        _ => None,
+    };
+    if let Some(part) = part {
+        part(&words[1..]);
+        return ExitCode::SUCCESS;
+    }
+    let all = questions();
+    let wanted: Vec<String> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
+    let chosen =
+        |name: &str| wanted.is_empty() || wanted.iter().any(|it| name == it || name.starts_with(&format!("{it}-")));
+    if let Some(unknown) = wanted.iter().find(|it| !all.iter().any(|(name, _)| name.starts_with(it.as_str()))) {
+        eprintln!("nobody asks {unknown}; there are {:?}", all.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        return ExitCode::FAILURE;
+    }
     let installed = std::process::Command::new(support::here("benches/peers/install")).status();
     assert!(installed.is_ok_and(|status| status.success()), "the peers cannot be installed");
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let chosen: Vec<&Scenario> =
-        ALL.iter().filter(|scenario| wanted.is_empty() || wanted.iter().any(|name| name == scenario.name)).collect();
-    let scene = Scene::new();
-    let mut started: Vec<Server> = Vec::new();
-    for name in chosen.iter().flat_map(|scenario| scenario.servers) {
-        if !started.iter().any(|server| server.name == *name) {
-            started.extend(Server::start(name, &scene));
-        }
-    }
-    let mut outcomes = Vec::new();
-    for scenario in &chosen {
-        outcomes.push((*scenario, run(scenario, &started, &scene)));
-    }
-    let missed = outcomes.iter().filter(|(scenario, outcome)| !told(scenario, outcome)).count();
-    println!("\n{missed} of {} goals missed", outcomes.iter().filter(|(scenario, _)| scenario.goal.is_some()).count());
-    if chosen.len() == ALL.len() && std::env::var("PORTCULLIS_PAGE").is_ok() {
-        page::write(&outcomes);
-    }
-    // Ends the servers; leaving the process would not.
-    drop((started, scene));
-    std::process::exit(i32::from(missed > 0));
-}
-
-fn run(scenario: &Scenario, started: &[Server], scene: &Scene) -> Outcome {
-    eprintln!("{} …", scenario.title);
-    let servers: Vec<&Server> =
-        scenario.servers.iter().filter_map(|name| started.iter().find(|server| server.name == *name)).collect();
-    let mut costs = vec![(Vec::new(), Vec::new()); servers.len()];
-    for round in 0..=ROUNDS {
-        for (server, (micros, rates)) in servers.iter().zip(&mut costs) {
-            let cost = scenario.load.run(server, scene);
-            // The first round warms pools and caches.
-            if round > 0 {
-                micros.push(cost.micros);
-                rates.push(cost.rate);
+    support::raise_descriptor_limit();
+    let mut stage =
+        Stage { scene: Scene::new(), echo: support::free_port(), ask: support::free_port(), rates: BTreeMap::new() };
+    let mut broken = Vec::new();
+    let mut goals = Vec::new();
+    for (name, ask) in all.iter().filter(|(name, _)| chosen(name)) {
+        eprintln!("{name} …");
+        // One that breaks must not take the others with it.
+        match catch_unwind(AssertUnwindSafe(|| ask(&mut stage))) {
+            Ok(report) => {
+                let report = Report { when: page::today(), ..report };
+                report.print();
+                report.keep();
+                goals.extend(report.goals);
             }
+            Err(_) => broken.push(*name),
         }
     }
-    servers.iter().zip(costs).map(|(server, (micros, rates))| (server.name, median(micros), median(rates))).collect()
-}
-
-/// Prints an outcome; whether its goal was reached.
-fn told(scenario: &Scenario, outcome: &Outcome) -> bool {
-    let base = outcome[0].1;
-    println!("\n{}\n{:<20} {:>12} {:>8} {:>12}", scenario.title, "", "us/request", "ratio", "requests/s");
-    for (name, micros, rate) in outcome {
-        println!("{name:<20} {micros:>12.2} {:>8.2} {rate:>12.0}", micros / base);
+    let missed = goals.iter().filter(|goal| !goal.reached()).count();
+    println!("\n{missed} of {} goals missed", goals.len());
+    if !broken.is_empty() {
+        println!("broken off: {}", broken.join(", "));
     }
-    let ours = outcome.iter().find(|(name, ..)| *name == "portcullis").map_or(f64::NAN, |(_, micros, _)| micros / base);
-    let reached = scenario.goal.is_none_or(|goal| ours <= goal);
-    if let Some(goal) = scenario.goal {
-        println!("goal: {goal} at the most: {}", if reached { "reached" } else { "missed" });
+    if std::env::var("PORTCULLIS_PAGE").is_ok() {
+        page::write(&all.iter().filter_map(|(name, _)| Report::kept(name)).collect::<Vec<_>>());
     }
-    reached
+    if missed == 0 && broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

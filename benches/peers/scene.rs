@@ -33,6 +33,7 @@ impl Scene {
 
         let pkcs8 = generate_pkcs8(Algorithm::Rs256).expect("a key");
         let signer = Signer::from_pkcs8(Algorithm::Rs256, &pkcs8).expect("the same key");
+        write("issuer.pkcs8", &pkcs8);
         let pair = RsaKeyPair::from_pkcs8(&pkcs8).expect("the same key");
         let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("a public key");
         let text = base64_simd::STANDARD.encode_to_string(der.as_ref());
@@ -42,14 +43,7 @@ impl Scene {
         );
         write("jwks.json", json!({ "keys": [signer.public_jwk()] }).to_string().as_bytes());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
-        let token = |number: usize| {
-            let claims = json!({
-                "iss": "https://issuer.test", "aud": "https://api.test", "sub": format!("user-{number}"),
-                "client_id": "bench", "iat": now, "exp": now + 7200, "jti": format!("token-{number}"),
-                "scope": "orders:read", "name": "Somebody Somewhere", "tenant": "a-tenant-of-ours",
-            });
-            signer.sign("at+jwt", &claims).expect("a token")
-        };
+        let token = |number: usize| signer.sign("at+jwt", &claims(number, now)).expect("a token");
         let all: Vec<String> = (0..TOKENS).map(token).collect();
         write("tokens", all.join("\n").as_bytes());
         write("big", &vec![b'x'; 64 * 1024]);
@@ -57,6 +51,15 @@ impl Scene {
         let running = nginx("upstream", home, &behind(upstream, home), upstream, Some(0));
         Self { upstream, token: all[0].clone(), _upstream: running, folder }
     }
+}
+
+/// What a token says, apart from its number the same for all.
+pub fn claims(number: usize, now: u64) -> serde_json::Value {
+    json!({
+        "iss": "https://issuer.test", "aud": "https://api.test", "sub": format!("user-{number}"),
+        "client_id": "bench", "iat": now, "exp": now + 7200, "jti": format!("token-{number}"),
+        "scope": "orders:read", "name": "Somebody Somewhere", "tenant": "a-tenant-of-ours",
+    })
 }
 
 /// PEM has at most 64 characters in a line.
@@ -67,8 +70,8 @@ fn lines(text: &str) -> String {
 fn behind(port: u16, home: &Path) -> String {
     let home = home.display();
     format!(
-        "daemon off; worker_processes 1; pid upstream.pid; error_log error.log warn; worker_rlimit_nofile 20000;\n\
-         events {{ worker_connections 8000; }}\n\
+        "daemon off; worker_processes 1; pid upstream.pid; error_log error.log warn; worker_rlimit_nofile 65000;\n\
+         events {{ worker_connections 60000; }}\n\
          http {{ access_log off; keepalive_timeout 3600s; keepalive_requests 1000000000; default_type application/json;\n\
            server {{ listen 127.0.0.1:{port} backlog=4096; root {home};\n\
              location = /big {{ sendfile on; }} location = /jwks.json {{ }}\n\

@@ -6,6 +6,9 @@
     reason = "each bench uses its part, measures time, and may panic"
 )]
 
+pub mod idle;
+pub mod issuing;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -31,8 +34,15 @@ impl Running {
     /// User and system time of all its threads so far, in microseconds, and of its children that it has not waited for
     /// (nginx serves from one).
     pub fn cpu_micros(&self) -> u64 {
+        let (user, system) = self.cpu_split();
+        user + system
+    }
+
+    /// The same, what the program did itself apart from what the kernel did for it.
+    pub fn cpu_split(&self) -> (u64, u64) {
         let tick = 10_000; // USER_HZ is 100 on Linux
-        self.family().iter().map(|pid| cpu_ticks(*pid) * tick).sum()
+        let each = self.family().into_iter().map(cpu_ticks);
+        each.fold((0, 0), |(user, system), (more, kernel)| (user + more * tick, system + kernel * tick))
     }
 
     /// Resident memory of the process, in bytes.
@@ -40,6 +50,16 @@ impl Running {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or("VmRSS: 0 kB");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
+    /// Memory of the process and its children in bytes, what they share counted once.
+    pub fn held(&self) -> u64 {
+        let of = |pid: u32| {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with("Pss:")).unwrap_or("Pss: 0 kB");
+            line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+        };
+        self.family().into_iter().map(of).sum()
     }
 
     /// How many files, sockets and the like it has open.
@@ -54,12 +74,13 @@ impl Running {
     }
 }
 
-fn cpu_ticks(pid: u32) -> u64 {
+/// Of user and of system time.
+fn cpu_ticks(pid: u32) -> (u64, u64) {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let field = |index: usize| fields.get(index).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
-    field(11) + field(12)
+    (field(11), field(12))
 }
 
 impl Drop for Running {
@@ -69,18 +90,52 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and below those that Linux gives to outgoing connections: benches make so many of them
+/// that one could get a port before the server it was meant for.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_or(0, |address| address.port())
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(12_000..32_000)).take(1000).find(free).unwrap_or(0)
+}
+
+/// How many files, sockets among them, this process and what it starts may have open.
+pub fn most_descriptors() -> usize {
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(1024)
 }
 
 /// Waits until something listens there.
 pub fn wait_for(port: u16) {
+    assert!(listens(port), "nothing listens on port {port}");
+}
+
+/// Whether something listens there within half a minute.
+pub fn listens(port: u16) -> bool {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let start = Instant::now();
     while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(30), "nothing listens on port {port}");
+        if start.elapsed() > Duration::from_secs(30) {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Lets this process, and what it starts, have tens of thousands of connections, where that is allowed. By the shell's own
+/// tool: no unsafe call is needed for it.
+pub fn raise_descriptor_limit() {
+    let mut command = Command::new("prlimit");
+    command.args(["--nofile=65536:65536", "--pid", &std::process::id().to_string()]).stderr(Stdio::null());
+    let _ = command.status();
+}
+
+/// Waits until `done`; `what` is named where it does not come about.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(40), "{what}: does not come about");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
