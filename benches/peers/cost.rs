@@ -66,9 +66,27 @@ impl Scenario {
             rows: outcome.iter().map(row).collect(),
             picture: picture::bars(&format!("CPU per request: {}", self.title), "us", &bars),
             goals: self.goals.iter().map(|goal| verdict(goal, outcome)).collect(),
+            words: words(outcome),
             ..Report::default()
         }
     }
+}
+
+/// Whose time it is: the kernel's is much the same for everybody.
+fn words(outcome: &Outcome) -> Vec<String> {
+    let of = |wanted: &str| outcome.iter().find(|(name, _)| *name == wanted).map(|(_, cost)| *cost);
+    let (Some((first, theirs)), Some(ours)) = (outcome.first(), of("portcullis")) else { return Vec::new() };
+    let own = |cost: &Cost| cost.micros - cost.kernel;
+    vec![format!(
+        "Of our {:.1} us the kernel takes {:.1}, of the {:.1} of {first} it takes {:.1}. What is left is our own part, {:.1} us, \
+         beside {:.1} of {first}.",
+        ours.micros,
+        ours.kernel,
+        theirs.micros,
+        theirs.kernel,
+        own(&ours),
+        own(theirs)
+    )]
 }
 
 fn verdict(goal: &Goal, outcome: &Outcome) -> Verdict {

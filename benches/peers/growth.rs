@@ -69,7 +69,7 @@ pub const ALL: &[Growth] = &[
         name: "growth-connections",
         title: "cost over connections, all of them busy",
         axis: "connections",
-        points: &[1, 10, 100, 1_000, 10_000, 20_000],
+        points: &[1, 10, 100, 1_000, 9_000, 20_000],
         of: Of::Connections,
         cause: "What belongs to a connection here and in the kernel comes from further away once all of it is larger than the \
                 processor's caches. The first points are dearer because nothing else is waiting when a worker wakes up: the way \
@@ -104,7 +104,7 @@ impl Growth {
 
     fn setting(&self, count: usize) -> Setting {
         match self.of {
-            Of::Routes => Setting { routes: count, ..SETTING },
+            Of::Routes => Setting { routes: count, ..Setting::USUAL },
             Of::Clients => Setting { per: "ip", ..SETTING },
             Of::Tokens | Of::Connections => SETTING,
         }
@@ -174,15 +174,12 @@ fn words(points: &[(f64, f64)], cause: &str) -> Vec<String> {
             most / least
         )];
     }
-    let flat: Vec<f64> = points.iter().filter(|(_, it)| it / least <= FLAT).map(|(count, _)| *count).collect();
-    let between = match flat.as_slice() {
-        [one] => format!("the least at {}", grouped(*one)),
-        [one, .., other] => format!("flat within {FLAT} times from {} to {}", grouped(*one), grouped(*other)),
-        [] => "nowhere flat".to_owned(),
-    };
+    let flat: Vec<String> =
+        points.iter().filter(|(_, it)| it / least <= FLAT).map(|(count, _)| grouped(*count)).collect();
     vec![
         format!(
-            "Not flat: {between}; {:.2} times the least at {}, and {:.2} times where it is dearest.",
+            "Not flat: within {FLAT} times the least at {}; {:.2} times at {}, and {:.2} times where it is dearest.",
+            flat.join("; "),
             micros / least,
             grouped(*last),
             most / least
@@ -233,14 +230,16 @@ pub fn cores(stage: &Stage) -> Report {
             .map(|(name, micros, rate)| vec![(*name).to_owned(), format!("{micros:.1}"), format!("{rate:.0}")])
             .collect(),
         picture: picture::bars("CPU per request, by workers", "us", &bars),
-        words: vec![format!(
-            "A second worker makes a request cost {:.2} times as much CPU: nothing on its way is locked between workers. It \
-             makes {:.2} times as many requests a second, which says little here: load and upstream need a CPU of their own to \
-             keep one worker busy, and the second worker takes that one from them. What two cores carry can only be measured on \
-             a machine with four.",
-            two.1 / one.1,
-            two.2 / one.2
-        )],
+        words: vec![
+            format!(
+                "With a second worker a request costs {:.2} times as much CPU, and there are {:.2} times as many a second.",
+                two.1 / one.1,
+                two.2 / one.2
+            ),
+            "The latter says little here: load and upstream need a CPU of their own to keep one worker busy, and the second \
+             worker takes that one from them. What more cores carry can only be measured on a machine that has them to spare."
+                .to_owned(),
+        ],
         ..Report::default()
     }
 }

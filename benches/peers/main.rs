@@ -115,11 +115,13 @@ fn main() -> ExitCode {
     let mut goals = Vec::new();
     for (name, ask) in all.iter().filter(|(name, _)| chosen(name)) {
         eprintln!("{name} …");
+        let start = std::time::Instant::now();
         // One that breaks must not take the others with it.
         match catch_unwind(AssertUnwindSafe(|| ask(&mut stage))) {
             Ok(report) => {
                 let report = Report { when: page::today(), ..report };
                 report.print();
+                println!("asked for {} s", start.elapsed().as_secs());
                 report.keep();
                 goals.extend(report.goals);
             }

@@ -62,11 +62,12 @@ pub fn opaque(stage: &Stage) -> Running {
     let folder = stage.scene.folder.path();
     let text = std::fs::read_to_string(here("benches/peers/configs/authority.yaml")).expect("it is there");
     let text = text.replace("@ASK@", &stage.ask.to_string()).replace("@ADMIN@", &free_port().to_string());
-    let (file, log) = (folder.join("authority.yaml"), File::create(folder.join("authority.out")));
+    let (file, log) = (folder.join("authority.yaml"), File::create(folder.join("authority.out")).expect("a file"));
     std::fs::write(&file, text).expect("the temporary folder can be written");
     std::fs::write(folder.join("bench-secret"), "bench-secret").expect("the temporary folder can be written");
     let mut command = pinned(Some(0), portcullis());
-    command.args(["run", "--workers", "1"]).arg(&file).current_dir(folder).stdout(log.expect("a file"));
+    command.args(["run", "--workers", "1"]).arg(&file).current_dir(folder);
+    command.stdout(log.try_clone().expect("a file")).stderr(log);
     let running = Running::start("authority", &mut command);
     wait_for(stage.ask);
     let tokens: Vec<String> = (0..OPAQUE).map(|_| support::token(stage.ask)).collect();
