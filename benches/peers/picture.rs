@@ -32,7 +32,7 @@ pub fn bars(what: &str, unit: &str, rows: &[(String, f64)]) -> String {
 
 /// A curve over a logarithmic axis, from zero up.
 pub fn curve(what: &str, axis: &str, points: &[(f64, f64)]) -> String {
-    let [west, north, east, south] = [60.0, 20.0, 610.0, 210.0];
+    let [west, north, east, south] = [60.0, 20.0, 596.0, 210.0];
     let logs = || points.iter().map(|(x, _)| x.max(1.0).log10());
     let (least, most) = (logs().fold(f64::MAX, f64::min), logs().fold(f64::MIN, f64::max));
     let highest = points.iter().map(|(_, y)| *y).fold(f64::MIN_POSITIVE, f64::max) * 1.15;
