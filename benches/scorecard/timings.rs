@@ -34,10 +34,10 @@ pub fn run() -> Report {
     let _ours = gateway(folder.path(), &yaml(port, admin), port, Some(0));
     let mut report = Report::default();
     let secrets: [Group; 4] = [
-        ("wrong secret", |_| (client("bench", "XXXXX-XXXXXX"), 401)),
-        ("wrong secret again", |_| (client("bench", "XXXXX-XXXXXX"), 401)),
+        ("wrong secret", |_| (client("bench", "wrong-secret"), 401)),
+        ("wrong secret again", |_| (client("bench", "wrong-secret"), 401)),
         ("right but for its last character", |_| (client("bench", "bench-secreX"), 401)),
-        ("unknown client", |_| (client("bonch", "XXXXX-XXXXXX"), 401)),
+        ("unknown client", |_| (client("bonch", "wrong-secret"), 401)),
     ];
     against_the_first(&mut report, "S31.6", port, &secrets, FAST);
     let people: [Group; 3] = [
@@ -149,7 +149,7 @@ fn client(id: &str, secret: &str) -> String {
 /// A wrong password, of one of many users: an account as a whole has a budget, too.
 fn person(name: &str, round: usize) -> String {
     format!(
-        "grant_type=password&client_id=phone&client_secret=bench-secret&username={name}{:02}&password=XXXXXXXXXXXXXXXX",
+        "grant_type=password&client_id=phone&client_secret=bench-secret&username={name}{:02}&password=a+wrong+sentence",
         round % PEOPLE
     )
 }

@@ -48,6 +48,8 @@ async function tab(look) {
 
 // What holds for every page.
 async function visit(look, page, name) {
+  // A page is as wide as its style sheet says, which may be on its way while its words are there already.
+  await page.waitForLoadState('load');
   const found = await page.evaluate(() => ({
     wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
     unlabelled: [...document.querySelectorAll('input:not([type=hidden]):not([aria-hidden=true]), button, a')]

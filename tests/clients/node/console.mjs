@@ -27,6 +27,8 @@ async function open(width, scheme, withAxe) {
 }
 
 async function visit(page, name, width, scheme, withAxe) {
+  // A page is as wide as its style sheet says, which may be on its way while its words are there already.
+  await page.waitForLoadState('load');
   const found = await page.evaluate(() => ({
     wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
     headings: document.querySelectorAll('h1').length,

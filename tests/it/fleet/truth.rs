@@ -21,11 +21,11 @@ fn what_is_revoked_on_one_gateway_is_refused_on_the_others_within_a_second() {
     let database = Server::shared().database();
     let houses = fleet(&database.url(), 3);
     let (here, there) = (&houses[0], &houses[2]);
-    let mut slowest = Duration::ZERO;
+    let mut quickest = SOON;
     let mut check = |token: &str, act: &dyn Fn()| {
         let after = refused_after(there, token, act);
         assert!(after < SOON, "{after:?}");
-        slowest = slowest.max(after);
+        quickest = quickest.min(after);
     };
     for client in ["spa", "web"] {
         let secret = if client == "web" { "&client_secret=web-secret-0123456789abcdef" } else { "" };
@@ -43,7 +43,8 @@ fn what_is_revoked_on_one_gateway_is_refused_on_the_others_within_a_second() {
     let roles = || drop(command(here, &["grant", "revoke", "--user", "alice"]));
     check(&access, &roles);
     assert_eq!(refresh(there.port, "spa", &renewal).unwrap().0, 400);
-    println!("slowest: {slowest:?}");
+    // Of five, each of which a busy machine may hold up.
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
 #[test]
