@@ -55,6 +55,9 @@ pub enum WireFault {
     Body,
 }
 
+/// The head of an answer, if it has come.
+type Taken = Result<Option<receiving::Answer>, &'static str>;
+
 impl Wire {
     pub(super) fn over(stream: Stream) -> Box<Self> {
         let (sending, receiving) = (Sending::default(), Receiving::Ended);
@@ -78,7 +81,16 @@ impl Wire {
             Err(sending::Fault::Unsent) => return Poll::Ready(Err(WireFault::Unsent)),
         }
         loop {
-            match receiving::head(&mut self.read, head) {
+            let (count, answer) = match self.poll_piece(head, cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(come)) => come,
+                Poll::Ready(Err(fault)) => return Poll::Ready(Err(self.ended(fault.to_string()))),
+            };
+            if count == 0 {
+                return Poll::Ready(Err(self.ended("the connection was closed".to_owned())));
+            }
+            self.heard = true;
+            match answer {
                 Ok(Some(answer)) => {
                     self.receiving = answer.body;
                     self.keep_alive = answer.keep_alive;
@@ -90,15 +102,6 @@ impl Wire {
                 Ok(None) => {}
                 Err(fault) => return Poll::Ready(Err(WireFault::Unreadable(fault))),
             }
-            let count = match self.poll_head_piece(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(count)) => count,
-                Poll::Ready(Err(fault)) => return Poll::Ready(Err(self.ended(fault.to_string()))),
-            };
-            if count == 0 {
-                return Poll::Ready(Err(self.ended("the connection was closed".to_owned())));
-            }
-            self.heard = true;
         }
     }
 
@@ -106,13 +109,14 @@ impl Wire {
         if self.heard { WireFault::BrokeOff(cause) } else { WireFault::Closed(self.sending.fault().unwrap_or(cause)) }
     }
 
-    /// Reads a piece that is copied out of the stack: a connection that waits for its answer holds no buffer.
-    fn poll_head_piece(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+    /// Reads a piece onto the stack, and takes the head of the answer as soon as it is whole: a connection that waits for
+    /// its answer holds no buffer. How much has come, 0 at the end, and the head.
+    fn poll_piece(&mut self, to_head: bool, cx: &mut Context<'_>) -> Poll<std::io::Result<(usize, Taken)>> {
         let mut space = [MaybeUninit::uninit(); HEAD_PIECE];
         let mut piece = ReadBuf::uninit(&mut space);
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
-        self.read.extend_from_slice(piece.filled());
-        Poll::Ready(Ok(piece.filled().len()))
+        let piece = piece.filled();
+        Poll::Ready(Ok((piece.len(), receiving::head(&mut self.read, piece, to_head))))
     }
 
     /// Reads what is there; 0 at the end.

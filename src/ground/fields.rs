@@ -15,6 +15,9 @@ use super::plain;
 pub struct Fields {
     text: BytesMut,
     lines: Vec<Line>,
+    /// The marks of all names that stand here, and perhaps of some that have been taken off: most questions are about names
+    /// that do not.
+    names: u64,
 }
 
 /// Where a line stands in the text.
@@ -48,16 +51,23 @@ impl Fields {
     /// of the text.
     pub fn of_text(mut text: BytesMut, places: impl ExactSizeIterator<Item = Place>) -> Option<Self> {
         let mut lines = Vec::with_capacity(places.len().saturating_add(20));
+        let mut names = 0;
         for place in places {
             let line = Line::at(place)?;
             let name = text.get_mut(range(line.start, line.colon))?;
             name.make_ascii_lowercase();
+            names |= mark(name);
             if name.is_empty() || line.to as usize > text.len() {
                 return None;
             }
             lines.push(Line { tidy: line.is_tidy_in(&text), ..line });
         }
-        Some(Self { text, lines })
+        Some(Self { text, lines, names })
+    }
+
+    /// Whether every line stands there just as it is to be written, with its end.
+    pub fn is_tidy(&self) -> bool {
+        self.lines.iter().all(|line| line.tidy)
     }
 
     /// The first value of a field.
@@ -119,6 +129,7 @@ impl Fields {
     /// Adds a line whose value `say` writes behind what is there already; it takes about `length` bytes.
     pub fn append_with(&mut self, name: &HeaderName, length: usize, say: impl FnOnce(&mut BytesMut)) {
         let name = name.as_str().as_bytes();
+        self.names |= mark(name);
         let start = self.text.len();
         self.text.reserve(name.len() + length + 4);
         self.text.put_slice(name);
@@ -142,6 +153,7 @@ impl Fields {
     /// Adds all lines of `others`.
     pub fn append_all(&mut self, others: &Self) {
         let shift = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        self.names |= others.names;
         self.text.extend_from_slice(&others.text);
         self.lines.extend(others.lines.iter().map(|line| line.moved(shift)));
     }
@@ -207,6 +219,9 @@ impl Fields {
     }
 
     fn find(&self, name: &[u8]) -> Option<&Line> {
+        if self.names & mark(name) == 0 {
+            return None;
+        }
         self.lines.iter().find(|line| self.is_named(line, name))
     }
 
@@ -243,7 +258,8 @@ impl Line {
 
 impl From<&HeaderMap> for Fields {
     fn from(map: &HeaderMap) -> Self {
-        let mut fields = Self { text: BytesMut::with_capacity(1024), lines: Vec::with_capacity(map.len() + 20) };
+        let mut fields =
+            Self { text: BytesMut::with_capacity(1024), lines: Vec::with_capacity(map.len() + 20), names: 0 };
         map.iter().for_each(|(name, value)| fields.append(name, value));
         fields
     }
@@ -262,6 +278,14 @@ impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
     }
+}
+
+/// One bit of 64 for a name.
+fn mark(name: &[u8]) -> u64 {
+    let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
+    let (first, last) = (byte(name.first()), byte(name.last()));
+    let mixed = (name.len() as u32).wrapping_mul(5) ^ first ^ last.wrapping_mul(7);
+    1 << (mixed % 64)
 }
 
 fn range(from: u32, to: u32) -> std::ops::Range<usize> {

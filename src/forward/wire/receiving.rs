@@ -39,9 +39,26 @@ pub(super) enum Taken {
     End,
 }
 
-/// Takes the head of a final answer off `read`; `None`: there is more to come. Interim answers are passed over, but for 101.
-pub(super) fn head(read: &mut BytesMut, to_head: bool) -> Result<Option<Answer>, &'static str> {
-    while let Some((reply, http11)) = one(read)? {
+/// Takes the head of a final answer off what came before and the piece that has come now; `None`: there is more to come.
+/// Interim answers are passed over, but for 101. A head that comes whole is read where it stands; only what follows it is
+/// kept.
+pub(super) fn head(read: &mut BytesMut, piece: &[u8], to_head: bool) -> Result<Option<Answer>, &'static str> {
+    if read.is_empty() {
+        let (answer, taken) = first_of(piece, to_head)?;
+        read.extend_from_slice(piece.get(taken..).unwrap_or_default());
+        return Ok(answer);
+    }
+    read.extend_from_slice(piece);
+    let (answer, taken) = first_of(read, to_head)?;
+    read.advance(taken);
+    Ok(answer)
+}
+
+/// The head of the final answer in these bytes, and how many of them are not needed any more.
+fn first_of(bytes: &[u8], to_head: bool) -> Result<(Option<Answer>, usize), &'static str> {
+    let mut taken = 0;
+    while let Some(One { reply, http11, length }) = one(bytes.get(taken..).unwrap_or_default())? {
+        taken += length;
         let status = reply.status;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             continue;
@@ -55,9 +72,9 @@ pub(super) fn head(read: &mut BytesMut, to_head: bool) -> Result<Option<Answer>,
             && body != Receiving::UntilClose
             && status != StatusCode::SWITCHING_PROTOCOLS
             && !says(fields, b"close");
-        return Ok(Some(Answer { body, keep_alive, reply }));
+        return Ok((Some(Answer { body, keep_alive, reply }), taken));
     }
-    Ok(None)
+    Ok((None, taken))
 }
 
 /// Where a body ends (RFC 9112 section 6.3). Heads that leave a choice are refused later, whoever read them.
@@ -78,8 +95,15 @@ fn body(status: StatusCode, fields: &Fields, to_head: bool) -> Receiving {
     }
 }
 
-/// The next head, and whether it is one of HTTP/1.1.
-fn one(read: &mut BytesMut) -> Result<Option<(Reply<()>, bool)>, &'static str> {
+/// One head.
+struct One {
+    reply: Reply<()>,
+    http11: bool,
+    length: usize,
+}
+
+/// The head that stands first.
+fn one(read: &[u8]) -> Result<Option<One>, &'static str> {
     let mut lines = [const { MaybeUninit::uninit() }; 100];
     let mut head = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
@@ -97,8 +121,7 @@ fn one(read: &mut BytesMut) -> Result<Option<(Reply<()>, bool)>, &'static str> {
     let mut text = BytesMut::with_capacity(end.saturating_add(ROOM).next_power_of_two());
     text.extend_from_slice(read.get(..end).unwrap_or_default());
     let fields = Fields::of_text(text, places).ok_or("a header is none")?;
-    read.advance(end);
-    Ok(Some((Reply { status, fields, body: () }, http11)))
+    Ok(Some(One { reply: Reply { status, fields, body: () }, http11, length: end }))
 }
 
 fn what(fault: httparse::Error) -> &'static str {

@@ -35,7 +35,14 @@ macro_rules! text {
     };
 }
 
-/// The same, where there is one.
+/// The same of a word that needs no escape, whatever it is.
+macro_rules! word {
+    ($line:ident, $key:literal, $value:expr) => {
+        $line.word(concat!(",\"", $key, "\":\""), $value)
+    };
+}
+
+/// A text under a key, where there is one.
 macro_rules! maybe {
     ($line:ident, $key:literal, $value:expr) => {
         if let Some(value) = $value {
@@ -63,10 +70,11 @@ pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Dur
     line.raw(",\"client.address\":\"");
     address::push(line.out, record.client);
     line.raw("\"");
-    text!(line, "http.method", record.method.as_str());
+    // A token of letters, digits and marks that JSON takes as they are (RFC 9110 section 9.1).
+    word!(line, "http.method", record.method.as_str());
     text!(line, "http.host", &record.host);
     text!(line, "http.path", &record.path);
-    text!(line, "http.version", record.version);
+    word!(line, "http.version", record.version);
     number!(line, "http.status", u64::from(record.status));
     maybe!(line, "route.name", record.route.as_ref().map(|route| &*route.name));
     maybe!(line, "refusal.code", record.refusal.map(|reason| reason.code()));
@@ -75,7 +83,9 @@ pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Dur
     maybe!(line, "client.id", record.client_id.as_deref());
     maybe!(line, "user.id", record.subject.as_deref());
     maybe!(line, "issuer.name", record.issuer.as_deref());
-    maybe!(line, "token.cache", token_word(record.token));
+    if let Some(level) = token_word(record.token) {
+        word!(line, "token.cache", level);
+    }
     maybe!(line, "upstream.name", record.upstream.as_ref().map(|upstream| &*upstream.name));
     maybe!(line, "upstream.server", record.server.as_deref());
     if let Some(time) = record.upstream_time {
@@ -115,6 +125,12 @@ impl Line<'_> {
     fn text(&mut self, before: &str, value: &str) {
         self.raw(before);
         escape(self.out, value);
+        self.raw("\"");
+    }
+
+    fn word(&mut self, before: &str, value: &str) {
+        self.raw(before);
+        self.raw(value);
         self.raw("\"");
     }
 

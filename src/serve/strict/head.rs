@@ -8,6 +8,8 @@ use http::Method;
 use crate::ground::fields::Place;
 use crate::ground::{Fields, RequestHead};
 
+/// Read at once.
+pub const HEAD_PIECE: usize = 8 * 1024;
 /// Larger heads are hyper's; so are those with more lines.
 const MOST_BYTES: usize = 32 * 1024;
 const MOST_LINES: usize = 96;
@@ -38,48 +40,79 @@ pub enum Read {
     Odd,
 }
 
-/// Takes a head off `read`.
-pub fn take(read: &mut BytesMut) -> Read {
+/// Takes a head off what has been read before and the piece that has come now. One that comes whole, as nearly all do, is
+/// read where it stands, and nothing of it is copied into the buffer.
+pub fn take(read: &mut BytesMut, piece: &[u8]) -> Read {
+    if !read.is_empty() {
+        // A head ends with a line; without the end of one there is no need to look.
+        let news = piece.is_empty() || piece.contains(&b'\n') || read.len() > HEAD_PIECE;
+        read.extend_from_slice(piece);
+        return if news { take_off(read) } else { Read::Partial };
+    }
+    let (taken, end) = first_of(piece);
+    read.extend_from_slice(piece.get(end..).unwrap_or_default());
+    taken
+}
+
+/// Takes a head off the buffer.
+fn take_off(read: &mut BytesMut) -> Read {
+    let (taken, end) = first_of(read);
+    read.advance(end);
+    if read.is_empty() {
+        // An idle connection holds no buffer.
+        *read = BytesMut::new();
+    }
+    taken
+}
+
+/// What stands first in some bytes, and how many of them it is: none, if it is no whole head.
+fn first_of(read: &[u8]) -> (Read, usize) {
+    match read.first() {
+        None => (Read::Partial, 0),
+        // Methods are in capital letters; so is nothing else that could stand here, empty lines and TLS among it.
+        Some(first) if !first.is_ascii_uppercase() => (Read::Odd, 0),
+        Some(_) => match parsed(read) {
+            Ok(Some((head, end))) => (Read::Head(head), end),
+            Ok(None) => (Read::Partial, 0),
+            Err(Odd) => (Read::Odd, 0),
+        },
+    }
+}
+
+/// Not for this engine.
+struct Odd;
+
+/// The head that stands first and its length; `None`: the beginning of one.
+fn parsed(read: &[u8]) -> Result<Option<(Head, usize)>, Odd> {
     let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
     let mut request = httparse::Request::new(&mut []);
-    // Methods are in capital letters; so is nothing else that could stand here, empty lines and TLS among it.
-    if !read.first().is_some_and(u8::is_ascii_uppercase) {
-        return Read::Odd;
-    }
     let config = httparse::ParserConfig::default();
     let end = match config.parse_request_with_uninit_headers(&mut request, read, &mut lines) {
         Ok(httparse::Status::Complete(end)) if end <= MOST_BYTES => end,
-        Ok(httparse::Status::Partial) if read.len() <= MOST_BYTES => return Read::Partial,
-        Ok(_) | Err(_) => return Read::Odd,
+        Ok(httparse::Status::Partial) if read.len() <= MOST_BYTES => return Ok(None),
+        Ok(_) | Err(_) => return Err(Odd),
     };
-    let Some(bytes) = read.get(..end) else { return Read::Odd };
+    let bytes = read.get(..end).ok_or(Odd)?;
     let (Some(method), Some(path), Some(1)) = (request.method, request.path, request.version) else {
-        return Read::Odd;
+        return Err(Odd);
     };
-    let Some(method) = usual(method, path.as_bytes()) else { return Read::Odd };
-    if !ends_lines_well(bytes) {
-        return Read::Odd;
-    }
+    let method = usual(method, path.as_bytes()).ok_or(Odd)?;
     let mut said = Said::default();
-    if request.headers.iter().any(|line| said.line(line.name, line.value).is_none()) {
-        return Read::Odd;
-    }
+    request.headers.iter().try_for_each(|line| said.line(line.name, line.value)).ok_or(Odd)?;
     let start = bytes.as_ptr().addr();
     let place = |part: &[u8]| (part.as_ptr().addr().wrapping_sub(start), part.len());
     let places =
         request.headers.iter().map(|line| Place { name: place(line.name.as_bytes()), value: place(line.value) });
     let mut text = BytesMut::with_capacity(end.saturating_add(ROOM).next_power_of_two());
     text.extend_from_slice(bytes);
-    let Some(fields) = Fields::of_text(text, places) else { return Read::Odd };
-    let target = path.to_owned();
-    // Nothing is taken before all is known to be good.
-    read.advance(end);
-    if read.is_empty() {
-        // An idle connection holds no buffer.
-        *read = BytesMut::new();
+    let fields = Fields::of_text(text, places).ok_or(Odd)?;
+    let first = request.headers.first().map_or(end.saturating_sub(2), |line| place(line.name.as_bytes()).0);
+    if !ends_lines_well(bytes, first, fields.is_tidy()) {
+        return Err(Odd);
     }
     let body = if said.chunked { Length::Chunked } else { Length::Known(said.length.unwrap_or(0)) };
-    Read::Head(Head { request: Box::new(RequestHead::new(method, target, fields)), body, close: said.close })
+    let request = Box::new(RequestHead::new(method, path.to_owned(), fields));
+    Ok(Some((Head { request, body, close: said.close }, end)))
 }
 
 /// The method, if it and the target are of the usual kind: a name in capital letters, and a path with a query of characters
@@ -106,8 +139,13 @@ fn is_of_target(byte: u8) -> bool {
         | (byte == b'~')
 }
 
-/// Whether every line ends with CR LF; httparse lets a bare LF pass.
-fn ends_lines_well(bytes: &[u8]) -> bool {
+/// Whether every line ends with CR LF; httparse lets a bare LF pass. Where the fields, of which the first begins at `first`,
+/// are known to end well, only the line before and the one after them are to be looked at.
+fn ends_lines_well(bytes: &[u8], first: usize, fields_do: bool) -> bool {
+    if fields_do {
+        let before = bytes.get(..first).unwrap_or_default();
+        return before.ends_with(b"\r\n") && bytes.ends_with(b"\r\n");
+    }
     memchr::memchr_iter(b'\n', bytes).all(|at| at > 0 && bytes.get(at - 1) == Some(&b'\r'))
 }
 

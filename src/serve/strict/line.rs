@@ -13,14 +13,13 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Rest;
-use super::head::{self, Head, Length};
+use super::head::{self, HEAD_PIECE, Head, Length};
 use crate::ground::chunked::{Chunked, Next};
 use crate::ground::{BodyFault, Wheel};
 use crate::serve::connection::Watch;
 use crate::serve::framing::Framing;
 
-/// Read at once of a head, and of a body.
-const HEAD_PIECE: usize = 8 * 1024;
+/// Read at once of a body.
 const BODY_PIECE: usize = 16 * 1024;
 /// As much is read of the requests that follow while one is being answered.
 const MOST_AHEAD: usize = 32 * 1024;
@@ -109,36 +108,30 @@ impl<S: AsyncRead + Unpin> Line<S> {
         if !self.read.is_empty() {
             self.watch.bytes_arrived(0);
         }
-        let mut fresh = 0;
+        let mut taken = head::take(&mut self.read, &[]);
         loop {
-            // A head ends with a line; without the end of one there is no need to look.
-            let new = self.read.get(fresh..).unwrap_or_default();
-            if memchr::memchr(b'\n', new).is_some() || self.read.len() > HEAD_PIECE || self.is_odd_from_the_start() {
-                match head::take(&mut self.read) {
-                    head::Read::Head(head) => {
-                        self.begin(head.body);
-                        return Poll::Ready(Begin::Request(head));
-                    }
-                    head::Read::Odd => return Poll::Ready(Begin::Odd),
-                    head::Read::Partial => {}
+            match taken {
+                head::Read::Head(head) => {
+                    self.begin(head.body);
+                    return Poll::Ready(Begin::Request(head));
                 }
+                head::Read::Odd => return Poll::Ready(Begin::Odd),
+                head::Read::Partial => {}
             }
-            fresh = self.read.len();
-            match self.poll_more(cx) {
-                Poll::Ready(Ok(count @ 1..)) => self.watch.bytes_arrived(count),
+            taken = match self.poll_piece(cx, head::take) {
+                Poll::Ready(Ok((count @ 1.., taken))) => {
+                    self.watch.bytes_arrived(count);
+                    taken
+                }
                 // Half a head may be wrong already, and then there is something to say about it.
-                Poll::Ready(Ok(0)) if !self.read.is_empty() => return Poll::Ready(Begin::Odd),
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Begin::Over),
+                Poll::Ready(Ok(_)) if !self.read.is_empty() => return Poll::Ready(Begin::Odd),
+                Poll::Ready(Ok(_) | Err(_)) => return Poll::Ready(Begin::Over),
                 Poll::Pending if self.watch.is_draining() && !self.watch.expects_head() => {
                     return Poll::Ready(Begin::Over);
                 }
                 Poll::Pending => return Poll::Pending,
             }
         }
-    }
-
-    fn is_odd_from_the_start(&self) -> bool {
-        self.read.first().is_some_and(|byte| !byte.is_ascii_uppercase())
     }
 
     fn begin(&mut self, length: Length) {
@@ -152,8 +145,12 @@ impl<S: AsyncRead + Unpin> Line<S> {
         };
     }
 
-    /// Reads a piece that is copied out of the stack: a connection that waits holds no buffer.
-    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Reads a piece onto the stack and gives it to `keep` with the buffer: a connection that waits holds no buffer.
+    fn poll_piece<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        keep: impl FnOnce(&mut BytesMut, &[u8]) -> T,
+    ) -> Poll<io::Result<(usize, T)>> {
         let mut space = [MaybeUninit::uninit(); HEAD_PIECE];
         let mut piece = ReadBuf::uninit(&mut space);
         match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
@@ -165,10 +162,13 @@ impl<S: AsyncRead + Unpin> Line<S> {
             Poll::Ready(Ok(())) => {
                 let piece = piece.filled();
                 self.ended |= piece.is_empty();
-                self.read.extend_from_slice(piece);
-                Poll::Ready(Ok(piece.len()))
+                Poll::Ready(Ok((piece.len(), keep(&mut self.read, piece))))
             }
         }
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_piece(cx, BytesMut::extend_from_slice).map_ok(|(count, ())| count)
     }
 
     /// Ready when the client has gone. What it sends meanwhile is kept, up to a bound. While there is a body to come, its
