@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::scene::Scene;
-use crate::support::{Running, free_port, here, portcullis, wait_for};
+use crate::support::{Running, free_port, here, listens_within, portcullis};
 use crate::{Door, Scenario};
 
 /// Requests of the short and of the long load; what they differ by is what is counted, so that connecting, starting and
 /// stopping do not count.
-const SHORT: u64 = 1_000;
-const LONG: u64 = 4_000;
+const SHORT: u64 = 250;
+const LONG: u64 = 1_250;
+/// How long a program that is not optimised may take to start under valgrind.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 pub struct Counted {
     running: Running,
@@ -46,7 +48,7 @@ impl Counted {
             .stderr(out);
         let running = Running::start("valgrind", &mut command);
         for port in [clear, tls, compat] {
-            wait_for(port);
+            assert!(listens_within(port, PATIENCE), "nothing listens on port {port}");
         }
         Self { running, folder, clear, tls, compat }
     }

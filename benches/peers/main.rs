@@ -33,6 +33,7 @@ mod scene;
 mod servers;
 mod steady;
 mod tokens;
+mod train;
 mod websocket;
 
 use std::collections::BTreeMap;
@@ -92,6 +93,7 @@ fn main() -> ExitCode {
         Some("--steady") => Some(steady::run),
         Some("--echo") => Some(websocket::run_echo),
         Some("--talk") => Some(websocket::run_talk),
+        Some("--train") => Some(train::run),
         _ => None,
     };
     if let Some(part) = part {

@@ -76,7 +76,10 @@ fn capital(text: &str) -> String {
 /// The day, and how the program was built.
 pub fn today() -> String {
     let profile = portcullis().rsplit('/').nth(1).unwrap_or("release");
-    format!("{}, profile {profile}", jiff::Timestamp::now().strftime("%Y-%m-%d"))
+    // As it was when this bench was built, and the program with it.
+    let learned = option_env!("RUSTFLAGS").is_some_and(|flags| flags.contains("profile-use"));
+    let learned = if learned { ", built with a profile of its use (`.ci/profile`)" } else { "" };
+    format!("{}, profile {profile}{learned}", jiff::Timestamp::now().strftime("%Y-%m-%d"))
 }
 
 fn machine(reports: &[Report]) -> String {

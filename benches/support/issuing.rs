@@ -47,13 +47,29 @@ pub fn measure(tell: impl Fn(&Rate, &Rate)) -> Measured {
             rounds.push((theirs, own));
         }
     }
-    let token = super::token(port);
-    let look = script(folder.path(), "look", "bench:bench-secret", &format!("token={token}"));
-    let introspection = load(&ours, &format!("http://127.0.0.1:{port}/oauth/introspect"), &look);
-    let refresh = script(folder.path(), "refresh", "phone:bench-secret", &refresh_form(port));
-    let refresh = load(&ours, &format!("http://127.0.0.1:{port}/oauth/token"), &refresh);
+    let (introspection, refresh) = more(&ours, folder.path(), port);
     let (theirs, own): (Vec<Rate>, Vec<Rate>) = rounds.into_iter().unzip();
     Measured { theirs: middle(&theirs), own: middle(&own), introspection, refresh }
+}
+
+/// Asks ours alone for all of it, once.
+pub fn exercise() {
+    let folder = folder();
+    let (port, admin) = (free_port(), free_port());
+    std::fs::write(folder.path().join("alice"), "a sentence of alice").expect("the temporary folder can be written");
+    let ours = gateway(folder.path(), &yaml(port, admin), port, Some(1));
+    let issue = script(folder.path(), "issue", "bench:bench-secret", "grant_type=client_credentials");
+    load(&ours, &format!("http://127.0.0.1:{port}/oauth/token"), &issue);
+    more(&ours, folder.path(), port);
+}
+
+/// Introspection, and refreshing.
+fn more(ours: &Running, folder: &Path, port: u16) -> (Rate, Rate) {
+    let token = super::token(port);
+    let look = script(folder, "look", "bench:bench-secret", &format!("token={token}"));
+    let introspection = load(ours, &format!("http://127.0.0.1:{port}/oauth/introspect"), &look);
+    let refresh = script(folder, "refresh", "phone:bench-secret", &refresh_form(port));
+    (introspection, load(ours, &format!("http://127.0.0.1:{port}/oauth/token"), &refresh))
 }
 
 fn middle(rates: &[Rate]) -> Rate {

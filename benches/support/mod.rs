@@ -111,10 +111,14 @@ pub fn wait_for(port: u16) {
 
 /// Whether something listens there within half a minute.
 pub fn listens(port: u16) -> bool {
+    listens_within(port, Duration::from_secs(30))
+}
+
+pub fn listens_within(port: u16, patience: Duration) -> bool {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let start = Instant::now();
     while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-        if start.elapsed() > Duration::from_secs(30) {
+        if start.elapsed() > patience {
             return false;
         }
         std::thread::sleep(Duration::from_millis(20));
