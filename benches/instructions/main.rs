@@ -1,9 +1,9 @@
 //! User instructions per request, as callgrind counts them: a figure that does not depend on how busy the machine is, so that
 //! a change that makes requests dearer is seen at once.
 //!
-//! `cargo bench --bench instructions`. Fails when a scenario costs 5% more than `recorded.json` beside this file says;
-//! `UPDATE=1` writes that file anew, `PORTCULLIS_PROFILE=1` prints where the instructions went. Valgrind, nghttp2's h2load
-//! and nginx are Debian's packages. What it counts depends on the build: figures are kept for each profile.
+//! `.ci/instructions`, and `.ci/run` on the way. Fails when a scenario costs 5% more than `recorded.json` beside this file
+//! says; `UPDATE=1` writes that file anew, `PORTCULLIS_PROFILE=1` prints where the instructions went. Valgrind, nghttp2's h2load
+//! and nginx are Debian's packages. What it counts depends on the build: figures are kept for each profile of Cargo's.
 
 #![allow(
     clippy::print_stdout,
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let scene = Scene::new();
+    let scene = Scene::new(1);
     let gateway = Counted::start(&scene);
     let recorded = Recorded::read();
     let mut found = BTreeMap::new();

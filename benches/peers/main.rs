@@ -43,6 +43,9 @@ use std::process::ExitCode;
 use report::Report;
 use scene::Scene;
 
+/// That the question with many tokens asks with.
+const TOKENS: usize = 10_000;
+
 /// What all questions share.
 pub struct Stage {
     pub scene: Scene,
@@ -111,8 +114,12 @@ fn main() -> ExitCode {
     let installed = std::process::Command::new(support::here("benches/peers/install")).status();
     assert!(installed.is_ok_and(|status| status.success()), "the peers cannot be installed");
     support::raise_descriptor_limit();
-    let mut stage =
-        Stage { scene: Scene::new(), echo: support::free_port(), ask: support::free_port(), rates: BTreeMap::new() };
+    let mut stage = Stage {
+        scene: Scene::new(TOKENS),
+        echo: support::free_port(),
+        ask: support::free_port(),
+        rates: BTreeMap::new(),
+    };
     let mut broken = Vec::new();
     let mut goals = Vec::new();
     for (name, ask) in all.iter().filter(|(name, _)| chosen(name)) {

@@ -75,11 +75,12 @@ fn capital(text: &str) -> String {
 
 /// The day, and how the program was built.
 pub fn today() -> String {
-    let profile = portcullis().rsplit('/').nth(1).unwrap_or("release");
-    // As it was when this bench was built, and the program with it.
-    let learned = option_env!("RUSTFLAGS").is_some_and(|flags| flags.contains("profile-use"));
-    let learned = if learned { ", built with a profile of its use (`.ci/profile`)" } else { "" };
-    format!("{}, profile {profile}{learned}", jiff::Timestamp::now().strftime("%Y-%m-%d"))
+    let built = match portcullis().rsplit('/').nth(1) {
+        Some("dist") => "as it is published",
+        Some("release") => "as `cargo build --release` makes it",
+        Some(_) | None => "of a build that is not for figures",
+    };
+    format!("{}, the program {built}", jiff::Timestamp::now().strftime("%Y-%m-%d"))
 }
 
 fn machine(reports: &[Report]) -> String {

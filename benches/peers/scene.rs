@@ -10,8 +10,6 @@ use serde_json::json;
 
 use crate::support::{Running, folder, free_port, nginx};
 
-const TOKENS: usize = 10_000;
-
 pub struct Scene {
     pub folder: tempfile::TempDir,
     pub upstream: u16,
@@ -21,7 +19,8 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    /// With so many tokens.
+    pub fn new(tokens: usize) -> Self {
         let folder = folder();
         let home = folder.path();
         let write = |name: &str, text: &[u8]| std::fs::write(home.join(name), text).expect("it can be written");
@@ -44,7 +43,7 @@ impl Scene {
         write("jwks.json", json!({ "keys": [signer.public_jwk()] }).to_string().as_bytes());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
         let token = |number: usize| signer.sign("at+jwt", &claims(number, now)).expect("a token");
-        let all: Vec<String> = (0..TOKENS).map(token).collect();
+        let all: Vec<String> = (0..tokens).map(token).collect();
         write("tokens", all.join("\n").as_bytes());
         write("big", &vec![b'x'; 64 * 1024]);
         let upstream = free_port();

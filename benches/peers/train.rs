@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::Stage;
-use crate::load::{Bring, Load};
+use crate::load::{Bring, Door, Load};
 use crate::scene::Scene;
 use crate::servers::{Server, Setting};
 use crate::support::issuing;
-use crate::support::{free_port, raise_descriptor_limit};
+use crate::support::{free_port, listens, raise_descriptor_limit};
+use crate::{Stage, TOKENS};
 
 const OPAQUE: Setting = Setting { file: "portcullis-opaque.yaml", ..Setting::USUAL };
 const ROUTES: Setting = Setting { routes: 1000, ..Setting::USUAL };
@@ -29,11 +29,13 @@ const LOADS: [(&str, Load, Setting); 11] = [
 
 pub fn run(_: &[String]) {
     raise_descriptor_limit();
-    let stage = Stage { scene: Scene::new(), echo: free_port(), ask: free_port(), rates: BTreeMap::new() };
+    let stage = Stage { scene: Scene::new(TOKENS), echo: free_port(), ask: free_port(), rates: BTreeMap::new() };
     for (name, load, setting) in LOADS {
         let _beside = load.prepare(1, &stage);
         // Ended like any service, so that it writes down what it has learned.
         let server = Server::start(name, &stage, setting).expect("it is what this bench is for");
+        let secure = matches!(load.door, Door::Tls | Door::Http2);
+        assert!(!secure || listens(server.tls), "{name} does not listen");
         let cost = load.run(&server, &stage, 0);
         eprintln!("{name} on {}: {:.0} requests/s", load.path, cost.rate);
     }

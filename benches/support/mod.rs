@@ -143,9 +143,12 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// The program as cargo built it for this bench.
+/// The program as cargo built it for this bench, or another one that is there.
 pub fn portcullis() -> &'static str {
-    env!("CARGO_BIN_EXE_portcullis")
+    static PROGRAM: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| {
+        Some(std::fs::canonicalize(std::env::var_os("PORTCULLIS_PROGRAM")?).ok()?.display().to_string())
+    });
+    PROGRAM.as_deref().unwrap_or(env!("CARGO_BIN_EXE_portcullis"))
 }
 
 /// Starts the gateway with `yaml` on `port`, with one worker; `cpu` pins it.
