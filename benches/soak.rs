@@ -42,8 +42,10 @@ fn main() {
         done += load(&script, &url, round);
         let (resident, open) = (ours.resident(), settled(&ours));
         println!("{done:>12} {:>11.1} MB {open:>12}", resident as f64 / 1e6);
-        if warm == 0 && done * WARM_UP >= requests {
-            (warm, descriptors) = (resident, open);
+        if warm == 0 {
+            // Connections to the upstream wait in a pool for a while: how many there are goes up and down with the load.
+            descriptors = descriptors.max(open);
+            warm = if done * WARM_UP >= requests { resident } else { 0 };
         }
         peak = peak.max(resident);
         if done >= requests {
