@@ -143,12 +143,20 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// The program as cargo built it for this bench, or another one that is there.
+/// The program as cargo built it for this bench, or another one: the value of `PORTCULLIS_PROGRAM`.
 pub fn portcullis() -> &'static str {
-    static PROGRAM: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| {
-        Some(std::fs::canonicalize(std::env::var_os("PORTCULLIS_PROGRAM")?).ok()?.display().to_string())
+    static OTHER: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| {
+        let named = std::env::var_os("PORTCULLIS_PROGRAM")?;
+        // Figures of a program that was not meant would be worse than none.
+        let found = std::fs::canonicalize(&named);
+        Some(
+            found
+                .unwrap_or_else(|fault| panic!("PORTCULLIS_PROGRAM={}: {fault}", named.display()))
+                .display()
+                .to_string(),
+        )
     });
-    PROGRAM.as_deref().unwrap_or(env!("CARGO_BIN_EXE_portcullis"))
+    OTHER.as_deref().unwrap_or(env!("CARGO_BIN_EXE_portcullis"))
 }
 
 /// Starts the gateway with `yaml` on `port`, with one worker; `cpu` pins it.

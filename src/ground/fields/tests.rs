@@ -48,6 +48,19 @@ fn what_is_taken_off_is_not_written_and_what_is_added_comes_last() {
 }
 
 #[test]
+fn a_name_is_found_whichever_way_it_came() {
+    let others = read("Cookie: 1\r\n\r\n").unwrap();
+    let mut fields = read("HOST: a\r\n\r\n").unwrap();
+    fields.append(&ACCEPT, "x");
+    fields.append_all(&others);
+    for name in [HOST, ACCEPT, COOKIE] {
+        assert!(fields.contains(&name), "{name}");
+        assert!(Fields::from(&fields.to_map()).contains(&name), "{name}");
+    }
+    assert!(!fields.contains(&CONTENT_TYPE));
+}
+
+#[test]
 fn a_value_that_could_end_its_line_is_left_out() {
     for value in [&b"a\r\nx: y"[..], b"a\nb", b"\0", b"\x7f"] {
         check("\r\n", |fields| fields.append(&ACCEPT, value), "accept: \r\n");

@@ -193,6 +193,40 @@ fn is(name: &str, wanted: &str) -> bool {
 mod tests {
     use super::*;
 
+    const HEAD: &str = "GET /a HTTP/1.1\r\nHost: a\r\nX-Tab:\tb \r\nContent-Length: 3\r\n\r\n";
+
+    #[test]
+    fn a_head_is_the_same_wherever_it_is_cut_and_what_follows_stays() {
+        let all = format!("{HEAD}abcGET");
+        for cut in 0..=all.len() {
+            let (first, second) = all.as_bytes().split_at(cut);
+            let mut read = BytesMut::new();
+            let taken = match take(&mut read, first) {
+                Read::Partial => take(&mut read, second),
+                taken => {
+                    read.extend_from_slice(second);
+                    taken
+                }
+            };
+            let Read::Head(head) = taken else { panic!("cut at {cut}") };
+            let mut out = BytesMut::new();
+            head.request.fields.write_to(&mut out);
+            assert_eq!(out, "host: a\r\nx-tab: b\r\ncontent-length: 3\r\n", "cut at {cut}");
+            assert_eq!((head.body, &read[..]), (Length::Known(3), &b"abcGET"[..]), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_ends_with_a_bare_lf_is_not_for_this_engine() {
+        for tidy in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nB: c\r\n\r\n", HEAD] {
+            assert!(matches!(take(&mut BytesMut::new(), tidy.as_bytes()), Read::Head(_)), "{tidy:?}");
+            for (at, _) in tidy.match_indices('\r') {
+                let bare = [&tidy[..at], &tidy[at + 1..]].concat();
+                assert!(matches!(take(&mut BytesMut::new(), bare.as_bytes()), Read::Odd), "{bare:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_target_has_the_characters_of_its_grammar_and_no_others() {
         for byte in 0..=255_u8 {
