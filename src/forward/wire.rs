@@ -38,6 +38,8 @@ pub struct Wire {
     keep_alive: bool,
     /// A byte has come since the request began.
     heard: bool,
+    /// What came last filled the room that there was: more of it is here.
+    full: bool,
 }
 
 /// Why there is no answer.
@@ -61,7 +63,8 @@ type Taken = Result<Option<receiving::Answer>, &'static str>;
 impl Wire {
     pub(super) fn over(stream: Stream) -> Box<Self> {
         let (sending, receiving) = (Sending::default(), Receiving::Ended);
-        Box::new(Self { stream, read: BytesMut::new(), sending, receiving, keep_alive: true, heard: false })
+        let (keep_alive, heard, full) = (true, false, false);
+        Box::new(Self { stream, read: BytesMut::new(), sending, receiving, keep_alive, heard, full })
     }
 
     /// Sends a request and waits for the head of the answer. Parts of the body may still be on their way by then;
@@ -115,20 +118,31 @@ impl Wire {
         let mut space = [MaybeUninit::uninit(); HEAD_PIECE];
         let mut piece = ReadBuf::uninit(&mut space);
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        self.full = piece.remaining() == 0;
         let piece = piece.filled();
         Poll::Ready(Ok((piece.len(), receiving::head(&mut self.read, piece, to_head))))
     }
 
-    /// Reads what is there; 0 at the end.
+    /// Reads what is there, this much and a byte: where no more than what is awaited comes, that byte stays free, and nobody
+    /// has to ask the system whether there is more. 0 at the end.
     fn poll_more(&mut self, piece: usize, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        self.read.reserve(piece);
-        tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read)
+        self.read.reserve(piece.saturating_add(1));
+        let polled = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read);
+        self.full = polled.is_ready() && self.read.len() == self.read.capacity();
+        polled
     }
 
     /// The next piece of the answer's body. What is left of the request's goes on meanwhile.
     pub(super) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
         if self.sending.poll(&mut self.stream, cx).is_err() {
             return Poll::Ready(Some(Err(BodyFault::BrokeOff("the request's body broke off"))));
+        }
+        // What came with the head goes in one piece with what is here behind it.
+        let behind = self.receiving.wanted(BODY_PIECE).saturating_sub(self.read.len());
+        let awaited = behind > 0 && !self.receiving.ends_with_the_connection();
+        if std::mem::take(&mut self.full) && !self.read.is_empty() && awaited {
+            // That it ends too early is met again, when what has come has been taken.
+            let _ = self.poll_more(behind, cx);
         }
         loop {
             match self.receiving.take(&mut self.read) {

@@ -4,8 +4,8 @@ use http::Method;
 use http_body_util::BodyExt;
 use tokio::join;
 
-use super::house::{House, OK, Peer, get, piece, read, request, run};
-use crate::forward::Answer;
+use super::house::{House, OK, Peer, get, piece, read, request, run, run_with};
+use crate::forward::{Answer, Engine};
 use crate::gate::Refusal;
 use crate::ground::{Body, BodyFault};
 
@@ -175,6 +175,45 @@ fn trailers_of_an_answer_are_dropped_and_its_connection_is_kept() {
         assert_eq!(collected.to_bytes(), "ok");
         assert_eq!(house.pools.count(), 1);
     });
+}
+
+#[test]
+fn what_comes_with_the_head_goes_on_in_one_piece_with_what_is_here_behind_it() {
+    for length in [8 * 1024, 40_000, 64 * 1024] {
+        let raw = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{}", "x".repeat(length));
+        run_with(&[Engine::Strict], async || {
+            let peer = Peer::listen().await;
+            let house = House::before(&[peer.address]);
+            let (answer, _wire) = house.first(&peer, get("/"), &raw).await;
+            let mut response = answer.reply.typed();
+            let first = piece(&mut response).await.unwrap().unwrap();
+            let rest = response.body_mut().collect().await.unwrap().to_bytes();
+            assert_eq!(first.len() + rest.len(), length);
+            assert!(first.len() > 8 * 1024 - 100, "{} of {length}", first.len());
+            // What more than one packet holds may not be here yet.
+            assert!(length > 40_000 || rest.is_empty(), "{} of {length} are left", rest.len());
+        });
+    }
+}
+
+#[test]
+fn a_large_answer_that_breaks_off_gives_what_came_of_it_and_then_a_fault() {
+    for (framing, came) in [("content-length: 50000", 20_000), ("content-length: 50000", 49_999)] {
+        let raw = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{}", "x".repeat(came));
+        answered(Method::GET, &raw, false, async |house, sent| {
+            let mut response = sent.unwrap().reply.typed();
+            let mut taken = 0;
+            let fault = loop {
+                match piece(&mut response).await {
+                    Some(Ok(piece)) => taken += piece.len(),
+                    other => break other,
+                }
+            };
+            assert_eq!(taken, came);
+            assert!(matches!(fault, Some(Err(BodyFault::Broken(_) | BodyFault::BrokeOff(_)))), "{fault:?}");
+            assert_eq!((house.pools.count(), house.in_flight()), (0, vec![0]));
+        });
+    }
 }
 
 #[test]
