@@ -1,6 +1,8 @@
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST};
 use proptest::prelude::*;
 
+use http::HeaderMap;
+
 use super::*;
 
 /// The fields of a head, read as the engines read it.
