@@ -4,6 +4,7 @@
 #[allow(dead_code, clippy::disallowed_methods, reason = "it belongs to the end-to-end tests, which use all of it")]
 pub(in crate::store) mod server;
 
+mod committing;
 mod whole;
 
 use std::time::Duration;
