@@ -76,13 +76,15 @@ async fn a_verb_that_may_have_been_committed_is_not_carried_out_again() {
     for (number, says) in [error("57P01"), error("57P02"), Vec::new()].into_iter().enumerate() {
         let (direct, database) = fresh().await;
         let (armed, commits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let between = Between { server: database.port(), says, armed: Arc::clone(&armed), commits: Arc::clone(&commits) };
+        let between =
+            Between { server: database.port(), says, armed: Arc::clone(&armed), commits: Arc::clone(&commits) };
         let url = Secret::new(database.url_at(between.stand().await));
         let store = open_postgres(PostgresSettings { url, ..settings(&database) }).await.unwrap();
         let transaction = Digest::of(b"transaction");
         armed.store(true, SeqCst);
         let until = Time::from_millis(4_000_000_000_000);
-        let finished = tokio::time::timeout(Duration::from_secs(60), store.finish_transaction(transaction, until)).await;
+        let finished =
+            tokio::time::timeout(Duration::from_secs(60), store.finish_transaction(transaction, until)).await;
         let fault = finished.expect("it gives an answer").expect_err("nobody knows whether it was done");
         assert!(fault.cause.contains("while it was written"), "{number}: {}", fault.cause);
         assert_eq!(commits.load(SeqCst), 1, "{number}");
