@@ -3,9 +3,6 @@
 //! A gateway looks at a few fields, takes some off, adds some and passes on the rest. For that a map is dear: it reads each
 //! name anew, hashes it and keeps each value by itself. Here a field costs twenty bytes beside its own text, and what
 //! passes unchanged is copied in one piece.
-//!
-//! What is asked at many places is never inlined: on the way of a request each line of code is used once or twice, so that
-//! fetching it costs more than a call.
 
 mod typed;
 
@@ -88,7 +85,7 @@ impl Fields {
     /// All values of a field, in order.
     pub fn all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         // The name as it stands here: the one that was asked for may be gone before the iterator is.
-        let name: Option<&'a [u8]> = self.find(name).map(|line| self.part(line.start, line.colon));
+        let name: Option<&'a [u8]> = self.find(name.as_str().as_bytes()).map(|line| self.part(line.start, line.colon));
         let lines = if name.is_some() { self.lines.as_slice() } else { &[] };
         lines
             .iter()
@@ -97,7 +94,7 @@ impl Fields {
     }
 
     pub fn contains(&self, name: &HeaderName) -> bool {
-        self.find(name).is_some()
+        self.find(name.as_str().as_bytes()).is_some()
     }
 
     /// Every line, in order: name in small letters, and value.
@@ -126,7 +123,6 @@ impl Fields {
     }
 
     /// Adds a line whose value is these parts, one after the other.
-    #[inline(never)]
     pub fn append_parts(&mut self, name: &HeaderName, parts: &[&[u8]]) {
         let length = parts.iter().map(|part| part.len()).sum();
         self.append_with(name, length, |text| parts.iter().for_each(|part| text.put_slice(part)));
@@ -157,7 +153,6 @@ impl Fields {
     }
 
     /// Adds all lines of `others`.
-    #[inline(never)]
     pub fn append_all(&mut self, others: &Self) {
         let shift = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
         self.names |= others.names;
@@ -171,7 +166,7 @@ impl Fields {
 
     /// Takes off all lines of a name in small letters.
     pub fn remove_named(&mut self, name: &[u8]) {
-        if self.find_named(name).is_some() {
+        if self.find(name).is_some() {
             self.retain(|own, _| own != name);
         }
     }
@@ -213,12 +208,7 @@ impl Fields {
         }
     }
 
-    #[inline(never)]
-    fn find(&self, name: &HeaderName) -> Option<&Line> {
-        self.find_named(name.as_str().as_bytes())
-    }
-
-    fn find_named(&self, name: &[u8]) -> Option<&Line> {
+    fn find(&self, name: &[u8]) -> Option<&Line> {
         if self.names & mark(name) == 0 {
             return None;
         }

@@ -1,25 +1,22 @@
 //! Whether a text is as plain as nearly every text is, eight bytes in one step: names, hosts and identifiers are short, and a
-//! look at each byte of them would be much of what a request costs. Never inlined, because so many places ask.
+//! look at each byte of them would be much of what a request costs.
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = LOW << 7;
 
 /// Whether controls other than the tab stand in it: no value of a field has one (RFC 9110 section 5.5).
-#[inline(never)]
 pub fn has_controls(text: &[u8]) -> bool {
     let suspect = |eight: u64| below(eight, b' ') | equal(eight, 127);
     finds(text, suspect, |byte| (byte < b' ' && byte != b'\t') || byte == 127)
 }
 
 /// Whether it is visible ASCII, spaces and tabs.
-#[inline(never)]
 pub fn is_visible(text: &[u8]) -> bool {
     let suspect = |eight: u64| below(eight, b' ') | equal(eight, 127) | (eight & HIGH);
     !finds(text, suspect, |byte| !matches!(byte, b' '..=b'~' | b'\t'))
 }
 
 /// Whether it stands in a JSON text as it is (RFC 8259 section 7): visible ASCII and spaces, without `"` and `\`.
-#[inline(never)]
 pub fn needs_no_escape(text: &[u8]) -> bool {
     let suspect =
         |eight: u64| below(eight, b' ') | equal(eight, 127) | (eight & HIGH) | equal(eight, b'"') | equal(eight, b'\\');

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, Version};
-use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::LocalSet;
 
 use super::accept::Accepting;
 use super::connection::{Fate, Ticks};
@@ -242,17 +242,8 @@ pub fn start(
     shared: Arc<Shared>,
     orders: UnboundedReceiver<Order>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let (said, built) = std::sync::mpsc::sync_channel(1);
-    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        // Built here, because it never leaves the thread.
-        match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => {
-                drop(said.send(Ok(())));
-                runtime.block_on(async move { Worker::new(index, shared).live(orders).await });
-            }
-            Err(fault) => drop(said.send(Err(fault))),
-        }
-    })?;
-    built.recv().unwrap_or_else(|_| Err(std::io::Error::other("the thread of a worker has ended")))?;
-    Ok(thread)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        LocalSet::new().block_on(&runtime, async move { Worker::new(index, shared).live(orders).await });
+    })
 }

@@ -48,10 +48,9 @@ pub fn run_with(engines: &[Engine], test: impl AsyncFn()) {
         ENGINE.set(*engine);
         // Said where a test fails.
         eprintln!("with {engine:?}");
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().build_local(tokio::runtime::LocalOptions::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let bounded = async { tokio::time::timeout(Duration::from_secs(60), test()).await.expect("the test hangs") };
-        runtime.block_on(bounded);
+        tokio::task::LocalSet::new().block_on(&runtime, bounded);
     }
 }
 

@@ -118,20 +118,16 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Not inlined, nor are those after it: forty copies of the same few instructions cost more to fetch than to call.
-    #[inline(never)]
     fn raw(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    #[inline(never)]
     fn text(&mut self, before: &str, value: &str) {
         self.raw(before);
         escape(self.out, value);
         self.raw("\"");
     }
 
-    #[inline(never)]
     fn word(&mut self, before: &str, value: &str) {
         self.raw(before);
         self.raw(value);
@@ -145,7 +141,6 @@ impl Line<'_> {
         }
     }
 
-    #[inline(never)]
     fn number(&mut self, before: &str, value: u64) {
         self.raw(before);
         self.raw(itoa::Buffer::new().format(value));
