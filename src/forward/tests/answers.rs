@@ -216,6 +216,26 @@ fn a_large_answer_that_breaks_off_gives_what_came_of_it_and_then_a_fault() {
     }
 }
 
+/// It would pass for whole if the fault were lost: nothing but the connection says where it ends.
+#[test]
+fn an_answer_that_ends_with_its_connection_is_not_whole_when_that_is_reset() {
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    // As much as is read at once with a head: the next one to read meets the reset.
+    let raw = format!("{head}{}", "x".repeat(8 * 1024 - head.len()));
+    run_with(&[Engine::Strict], async || {
+        let peer = Peer::listen().await;
+        let house = House::before(&[peer.address]);
+        let (answer, wire) = house.first(&peer, get("/"), &raw).await;
+        let stream = wire.into_stream();
+        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(stream);
+        let mut response = answer.reply.typed();
+        assert_eq!(piece(&mut response).await.unwrap().unwrap().len(), raw.len() - head.len());
+        let fault = piece(&mut response).await;
+        assert!(matches!(fault, Some(Err(BodyFault::BrokeOff(_)))), "{fault:?}");
+    });
+}
+
 #[test]
 fn an_answer_that_breaks_off_ends_with_a_fault_and_not_as_if_it_were_whole() {
     for raw in [

@@ -1,7 +1,6 @@
+use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST};
 use proptest::prelude::*;
-
-use http::HeaderMap;
 
 use super::*;
 
