@@ -1,5 +1,6 @@
 //! What an upstream is sent: a head built from the canonical request, without what must not pass, with our own word last.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::upstream::{IdentityMode, UpstreamSettings};
 use super::whence::{self, Whence};
 use crate::gate::caller::is_identity_name;
 use crate::gate::{Caller, Permit, Refusal};
+use crate::ground::fields::Marks;
 use crate::ground::{Fields, Time};
 
 /// What the gateway says about a request to whoever serves it.
@@ -21,7 +23,7 @@ pub struct Facts<'a> {
     /// Canonical.
     pub host: &'a str,
     /// `Host` as the client wrote it, with its port; canonical host when it wrote none.
-    pub authority: Box<str>,
+    pub authority: Cow<'a, str>,
     pub client: IpAddr,
     pub secure: bool,
     pub version: Version,
@@ -47,13 +49,15 @@ pub struct Told<'a> {
 /// Takes off a request's headers what must not pass, and says what the gateway says instead, after what passes of the
 /// client's. `Host` is left out: it depends on the server. `told` is `None` for `respond: echo`.
 pub fn request(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
-    strip(fields, |name| match name {
+    strip(fields);
+    let unwanted = |name: &[u8]| match name {
         b"authorization" => !facts.forward_token,
         b"traceparent" | b"tracestate" => !facts.traced,
         // It was met, or refused, on this side already; and the host is said anew.
         b"expect" | b"host" => true,
         _ => is_identity_name(name),
-    });
+    };
+    fields.retain(|name, _| !unwanted(name));
     cookies::of_request(fields);
     match told.as_ref().map(|told| told.whence) {
         Some(known) => known.borrow_mut().say(facts, fields),
@@ -65,7 +69,7 @@ pub fn request(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -
 
 /// Takes off an answer's headers what belongs to the connection behind us.
 pub fn response(fields: &mut Fields) {
-    strip(fields, |_| false);
+    strip(fields);
     cookies::of_answer(fields);
 }
 
@@ -85,9 +89,9 @@ pub fn is_framed_clearly(fields: &Fields) -> bool {
     }
 }
 
-/// Removes hop-by-hop headers, those that `Connection` names, and whatever else is `unwanted` (RFC 9110 section 7.6.1).
-/// Our own are set after this, so that naming them in `Connection` removes nothing of ours.
-fn strip(fields: &mut Fields, unwanted: impl Fn(&[u8]) -> bool) {
+/// Removes hop-by-hop headers, and those that `Connection` names (RFC 9110 section 7.6.1). Our own are set after this, so that
+/// naming them in `Connection` removes nothing of ours.
+fn strip(fields: &mut Fields) {
     // Framing and host are not the client's to take away; the others name nothing.
     let spared = |word: &[u8]| {
         [&b"keep-alive"[..], b"close", b"content-length", b"host"].iter().any(|own| word.eq_ignore_ascii_case(own))
@@ -99,25 +103,26 @@ fn strip(fields: &mut Fields, unwanted: impl Fn(&[u8]) -> bool) {
         .filter(|word| !spared(word))
         .map(<[u8]>::to_ascii_lowercase)
         .collect();
-    fields.retain(|name, _| !is_hop(name) && !unwanted(name) && !named.iter().any(|named| named == name));
+    let marks = named.iter().fold(HOP_MARKS, |all, name| all.and(name));
+    fields.take_off(marks, |name| {
+        HOPS.iter().any(|hop| hop.as_bytes() == name) || named.iter().any(|named| named == name)
+    });
 }
 
-/// In small letters.
-fn is_hop(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"connection"
-            | b"keep-alive"
-            | b"proxy-connection"
-            | b"proxy-authorization"
-            | b"proxy-authenticate"
-            | b"te"
-            | b"trailer"
-            | b"transfer-encoding"
-            | b"upgrade"
-            | b"http2-settings"
-    )
-}
+/// Fields of one connection (RFC 9110 section 7.6.1), in small letters.
+const HOPS: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+const HOP_MARKS: Marks = Marks::of(&HOPS);
 
 fn say_who(fields: &mut Fields, facts: &Facts<'_>, told: Option<Told<'_>>) -> Result<(), Refusal> {
     let Caller::Known(identity) = facts.permit.caller() else { return Ok(()) };

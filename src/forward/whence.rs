@@ -50,7 +50,7 @@ impl Kept {
     fn of(facts: &Facts<'_>) -> Self {
         Self {
             client: facts.client,
-            authority: facts.authority.clone(),
+            authority: facts.authority.as_ref().into(),
             secure: facts.secure,
             version: facts.version,
             lines: lines(facts),
@@ -61,7 +61,7 @@ impl Kept {
         self.client == facts.client
             && self.secure == facts.secure
             && self.version == facts.version
-            && self.authority == facts.authority
+            && *self.authority == *facts.authority
     }
 }
 

@@ -7,6 +7,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue};
 
 use crate::ground::Fields;
+use crate::ground::fields::Marks;
 
 const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
@@ -30,8 +31,8 @@ pub struct Dress {
     clear: Fields,
     /// Names that are set or taken off: no line of an answer that has one of them stays.
     gone: Vec<HeaderName>,
-    /// A bit for the length of each of them, so that most lines are known to stay without a look at every name.
-    lengths: u64,
+    /// Those of `gone`, so that most lines are known to stay without a look at every name.
+    marks: Marks,
     /// What an answer says itself stays: it was made here and knows better, as pages do.
     yields: bool,
 }
@@ -51,8 +52,8 @@ impl Dress {
         all.iter().for_each(|(name, value)| secure.insert(name, value));
         let mut clear = secure.clone();
         clear.remove(&STRICT_TRANSPORT_SECURITY);
-        let lengths = gone.iter().fold(0, |all, name| all | bit(name.as_str().len()));
-        Self { secure, clear, gone, lengths, yields: false }
+        let marks = gone.iter().fold(Marks::NONE, |all, name| all.and(name.as_str().as_bytes()));
+        Self { secure, clear, gone, marks, yields: false }
     }
 
     /// The secure headers for answers that are made here: what they say themselves counts.
@@ -66,8 +67,7 @@ impl Dress {
         if self.yields {
             return self.complete(worn, secure, headers);
         }
-        let is_gone = |name: &[u8]| self.gone.iter().any(|gone| gone.as_str().as_bytes() == name);
-        headers.retain(|name, _| self.lengths & bit(name.len()) == 0 || !is_gone(name));
+        headers.take_off(self.marks, |name| self.gone.iter().any(|gone| gone.as_str().as_bytes() == name));
         headers.append_all(worn);
     }
 
@@ -84,11 +84,6 @@ impl Dress {
             }
         }
     }
-}
-
-/// Names of 63 bytes and more share one.
-fn bit(length: usize) -> u64 {
-    1 << length.min(63)
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@
 //! name anew, hashes it and keeps each value by itself. Here a field costs twenty bytes beside its own text, and what
 //! passes unchanged is copied in one piece.
 
+mod marks;
 mod typed;
 
 use bytes::{BufMut, BytesMut};
 use http::HeaderName;
 
+pub use self::marks::Marks;
+use self::marks::tag;
 use super::plain;
+use super::spare::{self, Spares};
 
 /// Lines of the form `name: value` in the order in which they came. Names are in small letters; values have no controls but
 /// the tab (RFC 9110 section 5.5), so that no value can end its line.
@@ -19,8 +23,17 @@ pub struct Fields {
     lines: Vec<Line>,
     /// The marks of all names that stand here, and perhaps of some that have been taken off: most questions are about names
     /// that do not.
-    names: u64,
+    names: Marks,
 }
+
+thread_local! {
+    static LINES: Spares<Vec<Line>> = const { Spares::new() };
+}
+
+/// Room for what the gateway adds to a head.
+const FURTHER_LINES: usize = 20;
+/// A list that has had room for more is let go.
+const MOST_SPARE_LINES: usize = 128;
 
 /// Where a line stands in the text.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +44,8 @@ struct Line {
     /// From here to `to` is the value.
     from: u32,
     to: u32,
+    /// Of its name.
+    tag: u16,
     /// It stands there just as it is to be written, with its end.
     tidy: bool,
 }
@@ -52,17 +67,20 @@ impl Fields {
     /// The fields that httparse has found in `text`; what it lets pass as a name or a value is one. `None`: a place is outside
     /// of the text.
     pub fn of_text(mut text: BytesMut, places: impl ExactSizeIterator<Item = Place>) -> Option<Self> {
-        let mut lines = Vec::with_capacity(places.len().saturating_add(20));
-        let mut names = 0;
+        let mut lines = LINES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+        lines.reserve(places.len().saturating_add(FURTHER_LINES));
+        let mut names = Marks::NONE;
         for place in places {
-            let line = Line::at(place)?;
+            let mut line = Line::at(place)?;
             let name = text.get_mut(range(line.start, line.colon))?;
-            name.make_ascii_lowercase();
-            names |= mark(name);
+            plain::lower(name);
+            line.tag = tag(name);
+            names = names.with(line.tag);
             if name.is_empty() || line.to as usize > text.len() {
                 return None;
             }
-            lines.push(Line { tidy: line.is_tidy_in(&text), ..line });
+            line.tidy = line.is_tidy_in(&text);
+            lines.push(line);
         }
         Some(Self { text, lines, names })
     }
@@ -74,7 +92,8 @@ impl Fields {
 
     /// The first value of a field.
     pub fn first(&self, name: &HeaderName) -> Option<&[u8]> {
-        self.all(name).next()
+        let line = self.lines.get(self.find(name.as_str().as_bytes())?)?;
+        Some(self.part(line.from, line.to))
     }
 
     /// The first value of a field, if it is visible ASCII, spaces and tabs.
@@ -84,13 +103,15 @@ impl Fields {
 
     /// All values of a field, in order.
     pub fn all<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        // The name as it stands here: the one that was asked for may be gone before the iterator is.
-        let name: Option<&'a [u8]> = self.find(name.as_str().as_bytes()).map(|line| self.part(line.start, line.colon));
-        let lines = if name.is_some() { self.lines.as_slice() } else { &[] };
-        lines
-            .iter()
-            .filter(move |line| name.is_some_and(|name| self.is_named(line, name)))
-            .map(|line| self.part(line.from, line.to))
+        // The first that has the name stands for it: the one that was asked for may be gone before the iterator is.
+        let at = self.find(name.as_str().as_bytes());
+        let (first, behind) = at.and_then(|at| self.lines.get(at..)?.split_first()).unzip();
+        let same = move |line: &&Line| {
+            let name = |line: &Line| self.part(line.start, line.colon);
+            first.is_some_and(|first| line.tag == first.tag && name(line) == name(first))
+        };
+        let behind = behind.unwrap_or_default().iter().filter(same);
+        first.into_iter().chain(behind).map(|line| self.part(line.from, line.to))
     }
 
     pub fn contains(&self, name: &HeaderName) -> bool {
@@ -131,7 +152,8 @@ impl Fields {
     /// Adds a line whose value `say` writes behind what is there already; it takes about `length` bytes.
     pub fn append_with(&mut self, name: &HeaderName, length: usize, say: impl FnOnce(&mut BytesMut)) {
         let name = name.as_str().as_bytes();
-        self.names |= mark(name);
+        let tag = tag(name);
+        self.names = self.names.with(tag);
         let start = self.text.len();
         self.text.reserve(name.len() + length + 4);
         self.text.put_slice(name);
@@ -143,7 +165,7 @@ impl Fields {
         }
         let place = Place { name: (start, name.len()), value: (from, self.text.len() - from) };
         self.text.put_slice(b"\r\n");
-        self.lines.extend(Line::at(place).map(|line| Line { tidy: true, ..line }));
+        self.lines.extend(Line::at(place).map(|line| Line { tag, tidy: true, ..line }));
     }
 
     /// Sets a field: it stands there once.
@@ -155,7 +177,7 @@ impl Fields {
     /// Adds all lines of `others`.
     pub fn append_all(&mut self, others: &Self) {
         let shift = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
-        self.names |= others.names;
+        self.names = self.names.union(others.names);
         self.text.extend_from_slice(&others.text);
         self.lines.extend(others.lines.iter().map(|line| line.moved(shift)));
     }
@@ -167,7 +189,16 @@ impl Fields {
     /// Takes off all lines of a name in small letters.
     pub fn remove_named(&mut self, name: &[u8]) {
         if self.find(name).is_some() {
-            self.retain(|own, _| own != name);
+            self.take_off(Marks::NONE.and(name), |own| own == name);
+        }
+    }
+
+    /// Takes off the lines of which `is` says so by their name in small letters, asked of those alone that may be `among` some.
+    pub fn take_off(&mut self, among: Marks, is: impl Fn(&[u8]) -> bool) {
+        if self.names.meet(among) {
+            let text = &self.text;
+            let name = |line: &Line| text.get(range(line.start, line.colon)).unwrap_or_default();
+            self.lines.retain(|line| !among.has(line.tag) || !is(name(line)));
         }
     }
 
@@ -208,19 +239,28 @@ impl Fields {
         }
     }
 
-    fn find(&self, name: &[u8]) -> Option<&Line> {
-        if self.names & mark(name) == 0 {
+    /// Where the first line of a name in small letters stands.
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let tag = tag(name);
+        if !self.names.has(tag) {
             return None;
         }
-        self.lines.iter().find(|line| self.is_named(line, name))
-    }
-
-    fn is_named(&self, line: &Line, name: &[u8]) -> bool {
-        (line.colon - line.start) as usize == name.len() && self.part(line.start, line.colon) == name
+        self.lines.iter().position(|line| line.tag == tag && self.part(line.start, line.colon) == name)
     }
 
     fn part(&self, from: u32, to: u32) -> &[u8] {
         self.text.get(range(from, to)).unwrap_or_default()
+    }
+}
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        spare::give_back(std::mem::take(&mut self.text));
+        let mut lines = std::mem::take(&mut self.lines);
+        if (FURTHER_LINES..=MOST_SPARE_LINES).contains(&lines.capacity()) {
+            lines.clear();
+            let _ = LINES.try_with(|all| all.give_back(lines));
+        }
     }
 }
 
@@ -229,8 +269,8 @@ impl Line {
         let ((start, name), (from, value)) = (place.name, place.value);
         let number = |at: usize| u32::try_from(at).ok();
         let (colon, to) = (start.checked_add(name)?, from.checked_add(value)?);
-        let line =
-            Self { start: number(start)?, colon: number(colon)?, from: number(from)?, to: number(to)?, tidy: false };
+        let (start, colon, from, to) = (number(start)?, number(colon)?, number(from)?, number(to)?);
+        let line = Self { start, colon, from, to, tag: 0, tidy: false };
         (line.colon <= line.from).then_some(line)
     }
 
@@ -242,7 +282,7 @@ impl Line {
     fn moved(&self, by: u32) -> Self {
         let moved = |at: u32| at.saturating_add(by);
         let (start, colon) = (moved(self.start), moved(self.colon));
-        Self { start, colon, from: moved(self.from), to: moved(self.to), tidy: self.tidy }
+        Self { start, colon, from: moved(self.from), to: moved(self.to), ..*self }
     }
 }
 
@@ -251,14 +291,6 @@ impl std::fmt::Debug for Fields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name))).finish()
     }
-}
-
-/// One bit of 64 for a name.
-fn mark(name: &[u8]) -> u64 {
-    let byte = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
-    let (first, last) = (byte(name.first()), byte(name.last()));
-    let mixed = (name.len() as u32).wrapping_mul(5) ^ first ^ last.wrapping_mul(7);
-    1 << (mixed % 64)
 }
 
 fn range(from: u32, to: u32) -> std::ops::Range<usize> {

@@ -16,6 +16,7 @@ pub mod plain;
 pub mod random;
 pub mod secret;
 pub mod size;
+pub mod spare;
 pub mod wheel;
 
 pub use body::{Body, BodyFault};

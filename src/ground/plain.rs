@@ -23,6 +23,26 @@ pub fn needs_no_escape(text: &[u8]) -> bool {
     !finds(text, suspect, |byte| !matches!(byte, b' '..=b'~') || byte == b'"' || byte == b'\\')
 }
 
+/// Turns capital letters of ASCII into small ones.
+pub fn lower(text: &mut [u8]) {
+    if text.len() < 8 {
+        return text.make_ascii_lowercase();
+    }
+    let (eights, _) = text.as_chunks_mut::<8>();
+    eights.iter_mut().for_each(lower_eight);
+    // The last eight once more with what is left over: a small letter stays one.
+    text.last_chunk_mut::<8>().into_iter().for_each(lower_eight);
+}
+
+fn lower_eight(bytes: &mut [u8; 8]) {
+    let eight = u64::from_ne_bytes(*bytes);
+    let low = eight & !HIGH;
+    // No byte carries into the next one: both sums are below 256.
+    let not_before = |bound: u8| low.wrapping_add(LOW.wrapping_mul(u64::from(128 - bound)));
+    let capital = not_before(b'A') & !not_before(b'Z' + 1) & !eight & HIGH;
+    *bytes = (eight | capital >> 2).to_ne_bytes();
+}
+
 /// Whether `is` of any byte. `suspect` sets the high bit of a byte of which it may be, and perhaps of others after it; of
 /// eight that are not suspect it is of none.
 fn finds(text: &[u8], suspect: impl Fn(u64) -> u64, is: impl Fn(u8) -> bool) -> bool {
@@ -49,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// Each of the three, and the same said byte by byte.
+    /// All of this module, and the same said byte by byte.
     fn check(text: &[u8]) {
         let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
         assert_eq!(has_controls(text), text.iter().any(control), "{text:?}");
@@ -57,6 +77,9 @@ mod tests {
         assert_eq!(is_visible(text), text.iter().all(visible), "{text:?}");
         let plain = |byte: &u8| (byte.is_ascii_graphic() || *byte == b' ') && !b"\"\\".contains(byte);
         assert_eq!(needs_no_escape(text), text.iter().all(plain), "{text:?}");
+        let mut small = text.to_vec();
+        lower(&mut small);
+        assert_eq!(small, text.to_ascii_lowercase());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who answers a permitted request: an upstream, the authority, or the file itself.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -99,10 +100,12 @@ fn facts<'a>(
 ) -> Facts<'a> {
     let admitted = asked.admitted;
     let written = asked.head.fields.text(&HOST).or(asked.head.authority.as_deref());
+    // Nearly always in its normal form.
+    let authority = written.filter(|written| *written != admitted.host).map(|written| Cow::Owned(written.to_owned()));
     Facts {
         permit: asked.permit,
         host: &admitted.host,
-        authority: written.unwrap_or(&admitted.host).into(),
+        authority: authority.unwrap_or(Cow::Borrowed(&admitted.host)),
         client: admitted.client,
         secure: admitted.secure,
         version: if asked.head.version == Version::HTTP_2 { Version::HTTP_2 } else { Version::HTTP_11 },

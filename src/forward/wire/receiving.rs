@@ -9,7 +9,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use super::says;
 use crate::ground::chunked::{Chunked, Next};
 use crate::ground::fields::Place;
-use crate::ground::{Fields, Reply};
+use crate::ground::{Fields, Reply, spare};
 
 /// What the gateway says on top of an answer's head, roughly.
 const ROOM: usize = 512;
@@ -118,7 +118,7 @@ fn one(read: &[u8]) -> Result<Option<One>, &'static str> {
     let place = |part: &[u8]| (part.as_ptr().addr().wrapping_sub(start), part.len());
     let places = head.headers.iter().map(|line| Place { name: place(line.name.as_bytes()), value: place(line.value) });
     // With room for what is said on top of it.
-    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM).next_power_of_two());
+    let mut text = spare::text(end.saturating_add(ROOM));
     text.extend_from_slice(read.get(..end).unwrap_or_default());
     let fields = Fields::of_text(text, places).ok_or("a header is none")?;
     Ok(Some(One { reply: Reply { status, fields, body: () }, http11, length: end }))

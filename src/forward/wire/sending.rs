@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 
 use crate::dial::connect::Stream;
 use crate::forward::attempt::Departing;
-use crate::ground::Body;
+use crate::ground::{Body, spare};
 
 /// As much waits to be written before more is taken of a body.
 const ENOUGH: usize = 32 * 1024;
@@ -50,7 +50,8 @@ pub(super) enum Fault {
 impl Sending {
     /// Writes the head. The body's framing is what the head says; where it says nothing, its length is known.
     pub(super) fn begin(&mut self, told: &Departing<'_>, body: Body) {
-        self.out.clear();
+        // An idle connection holds no buffer.
+        let mut out = spare::text(told.fields.most_bytes() + told.target.len() + 256);
         (self.begun, self.failed) = (false, None);
         let length = told.fields.text(&CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         let known = body.size_hint().exact();
@@ -59,13 +60,11 @@ impl Sending {
             (false, Some(length)) => Framing::Length(length),
             (false, None) => known.filter(|known| *known > 0).map_or(Framing::None, Framing::Length),
         };
-        let out = &mut self.out;
-        out.reserve(1024);
         for part in [told.method.as_str().as_bytes(), b" ", told.target.as_bytes(), b" HTTP/1.1\r\nhost: ", told.host] {
             out.put_slice(part);
         }
         out.put_slice(b"\r\n");
-        told.fields.write_to(out);
+        told.fields.write_to(&mut out);
         // A body of no bytes is told as well where one is to be expected (RFC 9110 section 8.6).
         let expected = [Method::POST, Method::PUT, Method::PATCH].contains(told.method);
         match (self.framing, length) {
@@ -80,6 +79,7 @@ impl Sending {
         out.put_slice(b"\r\n");
         let bodiless = matches!(self.framing, Framing::None | Framing::Length(0)) && body.is_end_stream();
         self.body = (!bodiless).then_some(body);
+        spare::give_back(std::mem::replace(&mut self.out, out));
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -178,6 +178,9 @@ impl Sending {
                 }
                 Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
             }
+        }
+        if self.body.is_none() {
+            spare::give_back(std::mem::take(&mut self.out));
         }
         // Over TLS, bytes that were taken may still wait here.
         Pin::new(stream).poll_flush(cx)

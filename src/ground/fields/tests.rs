@@ -49,6 +49,16 @@ fn what_is_taken_off_is_not_written_and_what_is_added_comes_last() {
 }
 
 #[test]
+fn what_is_taken_off_by_a_list_is_all_that_it_names_and_no_more() {
+    let head = "Host: a\r\nHxxt: b\r\nAccept: c\r\nHOST: d\r\n\r\n";
+    let host = Marks::of(&["host"]);
+    check(head, |fields| fields.take_off(host, |name| name == b"host"), "hxxt: b\r\naccept: c\r\n");
+    check(head, |fields| fields.take_off(Marks::of(&["cookie"]), |_| true), &written(&read(head).unwrap()));
+    // Only those are asked about that may be meant.
+    check(head, |fields| fields.take_off(host, |_| true), "accept: c\r\n");
+}
+
+#[test]
 fn a_name_is_found_whichever_way_it_came() {
     let others = read("Cookie: 1\r\n\r\n").unwrap();
     let mut fields = read("HOST: a\r\n\r\n").unwrap();
@@ -95,12 +105,13 @@ fn a_place_outside_of_the_text_is_none() {
 
 #[test]
 fn a_field_is_found_by_its_whole_name() {
-    let fields = read("Hos: x\r\nHOST: a\r\nHostt: y\r\nhost: b\r\nAccept: caf\u{e9}\r\n\r\n").unwrap();
+    let fields =
+        read("Hos: x\r\nHxxt: z\r\nHOST: a\r\nHostt: y\r\nhxxt: z\r\nhost: b\r\nAccept: caf\u{e9}\r\n\r\n").unwrap();
     assert_eq!(fields.first(&HOST), Some(&b"a"[..]));
     assert_eq!(fields.all(&HOST).collect::<Vec<_>>(), [b"a", b"b"]);
     assert_eq!((fields.text(&HOST), fields.text(&ACCEPT)), (Some("a"), None));
     assert!(!fields.contains(&COOKIE) && fields.first(&COOKIE).is_none());
-    assert_eq!(fields.len(), 5);
+    assert_eq!(fields.len(), 7);
 }
 
 proptest! {

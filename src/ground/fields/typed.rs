@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Fields, Line, Place, mark, range};
+use super::{Fields, Line, Marks, Place, range, spare, tag};
 
 impl Fields {
     /// The same in typed headers. All values share one copy of the text.
@@ -28,20 +28,21 @@ impl Fields {
     /// Adds a line that has been looked at: a typed value holds no controls.
     fn append_typed(&mut self, name: &HeaderName, value: &HeaderValue) {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-        self.names |= mark(name);
+        let tag = tag(name);
+        self.names = self.names.with(tag);
         let start = self.text.len();
         for part in [name, b": ", value, b"\r\n"] {
             self.text.put_slice(part);
         }
         let place = Place { name: (start, name.len()), value: (start + name.len() + 2, value.len()) };
-        self.lines.extend(Line::at(place).map(|line| Line { tidy: true, ..line }));
+        self.lines.extend(Line::at(place).map(|line| Line { tag, tidy: true, ..line }));
     }
 }
 
 impl From<&HeaderMap> for Fields {
     fn from(map: &HeaderMap) -> Self {
-        let (text, lines) = (BytesMut::with_capacity(1024), Vec::with_capacity(map.len() + 20));
-        let mut fields = Self { text, lines, names: 0 };
+        let (text, lines) = (spare::text(1024), Vec::with_capacity(map.len() + 20));
+        let mut fields = Self { text, lines, names: Marks::NONE };
         map.iter().for_each(|(name, value)| fields.append_typed(name, value));
         fields
     }

@@ -12,7 +12,7 @@ use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::line::Line;
-use crate::ground::{Fields, Reply};
+use crate::ground::{Fields, Reply, spare};
 use crate::serve::recorded::Recorded;
 
 /// Up to here a piece is copied behind what waits already; a larger one is written as it is.
@@ -59,7 +59,7 @@ impl Answering {
             fields.remove(&CONTENT_LENGTH);
         }
         // With room for the other lines and a small body.
-        let mut out = BytesMut::with_capacity((fields.most_bytes() + 256).next_power_of_two());
+        let mut out = spare::text(fields.most_bytes() + 256);
         head(&mut out, status, &fields, date);
         match (framing, said) {
             (Framing::Length(length), None) => put_length(&mut out, length),
@@ -157,6 +157,12 @@ impl Answering {
             Framing::None | Framing::Length(0) => {}
             Framing::Length(_) => self.broken = true,
         }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        spare::give_back(std::mem::take(&mut self.out));
     }
 }
 

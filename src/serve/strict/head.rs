@@ -6,7 +6,7 @@ use bytes::{Buf as _, BytesMut};
 use http::Method;
 
 use crate::ground::fields::Place;
-use crate::ground::{Fields, RequestHead};
+use crate::ground::{Fields, RequestHead, spare};
 
 /// Read at once.
 pub const HEAD_PIECE: usize = 8 * 1024;
@@ -103,7 +103,7 @@ fn parsed(read: &[u8]) -> Result<Option<(Head, usize)>, Odd> {
     let place = |part: &[u8]| (part.as_ptr().addr().wrapping_sub(start), part.len());
     let places =
         request.headers.iter().map(|line| Place { name: place(line.name.as_bytes()), value: place(line.value) });
-    let mut text = BytesMut::with_capacity(end.saturating_add(ROOM).next_power_of_two());
+    let mut text = spare::text(end.saturating_add(ROOM));
     text.extend_from_slice(bytes);
     let fields = Fields::of_text(text, places).ok_or(Odd)?;
     let first = request.headers.first().map_or(end.saturating_sub(2), |line| place(line.name.as_bytes()).0);
