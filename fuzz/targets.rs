@@ -102,6 +102,7 @@ pub const ALL: &[Target] = &[
         seeds: &[
             "https://a.test/cb\nhttps://a.test/cb?x",
             "http://127.0.0.1/cb\nhttp://127.0.0.1:9/cb",
+            "http://127.0.0.1/cb\nhttp://127.0.0.1:+9/cb",
             "com.a.b:/c\nx",
         ],
     },

@@ -126,7 +126,9 @@ fn without_port(text: &str) -> Option<(&str, &str)> {
         None => authority.split(':').next()?,
     };
     let port = authority.strip_prefix(host)?;
-    let is_port = |digits: &str| !digits.is_empty() && digits.parse::<u16>().is_ok_and(|port| port > 0);
+    // A number may have a sign for Rust; a port has none.
+    let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = |digits: &str| plain(digits) && digits.parse::<u16>().is_ok_and(|port| port > 0);
     if !(port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) {
         return None;
     }
@@ -188,6 +190,7 @@ mod tests {
             ("http://127.0.0.1/cb", "https://127.0.0.1:51234/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:99999/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:+9/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:5@evil/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1.evil:5/cb", false),
             ("https://app.example/cb", "https://app.example:8443/cb", false),

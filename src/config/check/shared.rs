@@ -199,7 +199,8 @@ fn scheme_of(scheme: &str) -> Result<(bool, &str), String> {
 
 fn host(text: &str, usual: u16) -> Result<(String, u16), String> {
     let port = |text: &str| {
-        let port = text.parse::<u16>().ok().filter(|port| *port > 0);
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        let port = text.parse::<u16>().ok().filter(|port| plain && *port > 0);
         port.ok_or_else(|| "has a port that is none".to_owned())
     };
     let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -277,6 +278,7 @@ mod tests {
         check("redis+cluster://a/1", Err("a cluster has none but the first"));
         check("redis://a/x", Err("has no number as database"));
         check("redis://a:0", Err("a port that is none"));
+        check("redis://a:+1", Err("a port that is none"));
         check("redis://:hunter2%2@a", Err("two hexadecimal digits"));
         check("redis://hunter2@a", Err("a user and no password"));
         check("redis://", Err("names no host"));
