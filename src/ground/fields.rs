@@ -35,6 +35,13 @@ const FURTHER_LINES: usize = 20;
 /// A list that has had room for more is let go.
 const MOST_SPARE_LINES: usize = 128;
 
+/// An empty list with room for this many lines and what is added to them.
+fn room_for(lines: usize) -> Vec<Line> {
+    let mut room = LINES.try_with(Spares::take).ok().flatten().unwrap_or_default();
+    room.reserve(lines.saturating_add(FURTHER_LINES));
+    room
+}
+
 /// Where a line stands in the text.
 #[derive(Clone, Copy, Debug)]
 struct Line {
@@ -67,8 +74,7 @@ impl Fields {
     /// The fields that httparse has found in `text`; what it lets pass as a name or a value is one. `None`: a place is outside
     /// of the text.
     pub fn of_text(mut text: BytesMut, places: impl ExactSizeIterator<Item = Place>) -> Option<Self> {
-        let mut lines = LINES.try_with(Spares::take).ok().flatten().unwrap_or_default();
-        lines.reserve(places.len().saturating_add(FURTHER_LINES));
+        let mut lines = room_for(places.len());
         let mut names = Marks::NONE;
         for place in places {
             let mut line = Line::at(place)?;

@@ -1,4 +1,4 @@
-//! Whether a text is as plain as nearly every text is, eight bytes in one step: names, hosts and identifiers are short, and a
+//! Whether a text is as plain as nearly every text is, and its small letters, eight bytes in one step: names, hosts and identifiers are short, and a
 //! look at each byte of them would be much of what a request costs.
 
 const LOW: u64 = 0x0101_0101_0101_0101;

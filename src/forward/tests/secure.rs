@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -12,10 +13,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::house::{House, OK, Peer, get, read, run};
+use super::house::{House, OK, Peer, get, read, request, run};
 use crate::dial::tls::{ClientTls, server_name};
 use crate::forward::upstream::{Server, Upstream, UpstreamSettings};
 use crate::gate::Refusal;
+use crate::ground::Body;
 
 /// A server's certificate for `name`.
 fn certificate(name: &str) -> CertifiedKey<KeyPair> {
@@ -44,6 +46,13 @@ fn over_tls(settings: &UpstreamSettings, ca: &str, name: &str) -> UpstreamSettin
     settings
 }
 
+/// A house before one server over TLS, which trusts `certified` and expects `name`.
+fn before(peer: &Peer, certified: &CertifiedKey<KeyPair>, name: &str) -> House {
+    let house = House::before(&[peer.address]);
+    let settings = over_tls(&house.upstream.settings, &certified.cert.pem(), name);
+    House { upstream: Arc::new(Upstream::new(settings, None)), ..house }
+}
+
 /// Accepts, reads a request's head and answers it.
 async fn answer(peer: &Peer, acceptor: &TlsAcceptor) -> Option<TlsStream<TcpStream>> {
     let mut stream = acceptor.accept(peer.accept().await.into_stream()).await.ok()?;
@@ -64,9 +73,7 @@ async fn again(stream: &mut TlsStream<TcpStream>) {
 fn a_server_with_a_certificate_that_is_trusted_is_asked_by_http_1() {
     run(async || {
         let (peer, certified) = (Peer::listen().await, certificate("orders.internal"));
-        let house = House::before(&[peer.address]);
-        let settings = over_tls(&house.upstream.settings, &certified.cert.pem(), "orders.internal");
-        let house = House { upstream: Arc::new(Upstream::new(settings, None)), ..house };
+        let house = before(&peer, &certified, "orders.internal");
         let acceptor = acceptor(&certified);
         let (sent, stream) = join!(house.send(get("/")), answer(&peer, &acceptor));
         assert_eq!(read(sent.unwrap()).await, "ok");
@@ -80,15 +87,49 @@ fn a_server_with_a_certificate_that_is_trusted_is_asked_by_http_1() {
     });
 }
 
+/// What the system does not take at once waits within TLS, where nobody sees it.
+#[test]
+fn a_body_goes_to_its_end_over_tls_however_slowly_it_is_read() {
+    // One of these ends where the system takes nothing more and TLS still does.
+    for length in (1..=160).map(|part| part * 40_000) {
+        run(async || {
+            let (peer, certified) = (Peer::listen().await, certificate("orders.internal"));
+            let house = before(&peer, &certified, "orders.internal");
+            let acceptor = acceptor(&certified);
+            let play = async {
+                let mut stream = acceptor.accept(peer.accept().await.into_stream()).await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                // Until the client can send no more.
+                for _ in 0..200 {
+                    tokio::task::yield_now().await;
+                }
+                let (mut left, mut piece) = (length, vec![0; 16 * 1024]);
+                while left > 0 {
+                    left -= stream.read(&mut piece).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                stream.write_all(OK.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+                stream
+            };
+            let body = Body::full(vec![b'x'; length]);
+            let (sent, _stream) = join!(house.send(request(Method::POST, "/", body)), play);
+            assert_eq!(read(sent.unwrap()).await, "ok");
+            assert_eq!(house.pools.count(), 1);
+        });
+    }
+}
+
 #[test]
 fn a_server_that_cannot_prove_who_it_is_is_sent_nothing() {
     let (good, other) = (certificate("orders.internal"), certificate("orders.internal"));
     for (trusted, expected) in [(&other, "orders.internal"), (&good, "bills.internal"), (&good, "127.0.0.1")] {
         run(async || {
             let peer = Peer::listen().await;
-            let house = House::before(&[peer.address]);
-            let settings = over_tls(&house.upstream.settings, &trusted.cert.pem(), expected);
-            let house = House { upstream: Arc::new(Upstream::new(settings, None)), ..house };
+            let house = before(&peer, trusted, expected);
             let acceptor = acceptor(&good);
             let (sent, stream) = join!(house.send(get("/")), answer(&peer, &acceptor));
             assert!(stream.is_none());

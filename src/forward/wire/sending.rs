@@ -23,6 +23,8 @@ pub(super) struct Sending {
     out: BytesMut,
     body: Option<Body>,
     framing: Framing,
+    /// What has been written may still wait within TLS.
+    unflushed: bool,
     /// A byte of this request has been taken by the system.
     begun: bool,
     /// The server takes nothing more. It may have answered before that.
@@ -52,7 +54,7 @@ impl Sending {
     pub(super) fn begin(&mut self, told: &Departing<'_>, body: Body) {
         // An idle connection holds no buffer.
         let mut out = spare::text(told.fields.most_bytes() + told.target.len() + 256);
-        (self.begun, self.failed) = (false, None);
+        (self.begun, self.unflushed, self.failed) = (false, false, None);
         let length = told.fields.text(&CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         let known = body.size_hint().exact();
         self.framing = match (told.fields.contains(&TRANSFER_ENCODING), length) {
@@ -83,7 +85,7 @@ impl Sending {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.body.is_none() && self.out.is_empty() && self.failed.is_none()
+        self.body.is_none() && self.out.is_empty() && !self.unflushed && self.failed.is_none()
     }
 
     /// Why the server took nothing more.
@@ -98,7 +100,7 @@ impl Sending {
         }
         loop {
             let more = self.fill(cx)?;
-            if self.out.is_empty() {
+            if self.out.is_empty() && !self.unflushed {
                 return Ok(());
             }
             match self.write(stream, cx) {
@@ -173,7 +175,7 @@ impl Sending {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => {
-                    self.begun = true;
+                    (self.begun, self.unflushed) = (true, true);
                     self.out.advance(count);
                 }
                 Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
@@ -182,7 +184,8 @@ impl Sending {
         if self.body.is_none() {
             spare::give_back(std::mem::take(&mut self.out));
         }
-        // Over TLS, bytes that were taken may still wait here.
-        Pin::new(stream).poll_flush(cx)
+        let flushed = Pin::new(stream).poll_flush(cx);
+        self.unflushed = flushed.is_pending();
+        flushed
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use bytes::{BufMut as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Fields, Line, Marks, Place, range, spare, tag};
+use super::{Fields, Line, Marks, Place, range, room_for, spare, tag};
 
 impl Fields {
     /// The same in typed headers. All values share one copy of the text.
@@ -41,7 +41,7 @@ impl Fields {
 
 impl From<&HeaderMap> for Fields {
     fn from(map: &HeaderMap) -> Self {
-        let (text, lines) = (spare::text(1024), Vec::with_capacity(map.len() + 20));
+        let (text, lines) = (spare::text(1024), room_for(map.len()));
         let mut fields = Self { text, lines, names: Marks::NONE };
         map.iter().for_each(|(name, value)| fields.append_typed(name, value));
         fields
