@@ -1,5 +1,5 @@
-//! Whether a text is as plain as nearly every text is, and its small letters, eight bytes in one step: names, hosts and identifiers are short, and a
-//! look at each byte of them would be much of what a request costs.
+//! Whether a text is as plain as nearly every text is, and its small letters, eight bytes in one step: names, hosts and
+//! identifiers are short, and a look at each byte of them would be much of what a request costs.
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = LOW << 7;

@@ -101,6 +101,7 @@ impl Sending {
         loop {
             let more = self.fill(cx)?;
             if self.out.is_empty() && !self.unflushed {
+                self.let_go();
                 return Ok(());
             }
             match self.write(stream, cx) {
@@ -169,6 +170,13 @@ impl Sending {
         }
     }
 
+    /// What is empty and not needed for more of the body.
+    fn let_go(&mut self) {
+        if self.body.is_none() {
+            spare::give_back(std::mem::take(&mut self.out));
+        }
+    }
+
     fn write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
             match Pin::new(&mut *stream).poll_write(cx, &self.out) {
@@ -181,9 +189,7 @@ impl Sending {
                 Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
             }
         }
-        if self.body.is_none() {
-            spare::give_back(std::mem::take(&mut self.out));
-        }
+        self.let_go();
         let flushed = Pin::new(stream).poll_flush(cx);
         self.unflushed = flushed.is_pending();
         flushed
