@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
 
 use super::client::{AuthMethod, Client};
 use super::credentials::{Claim, Credentials};
@@ -34,6 +35,30 @@ type Uses = HashMap<(Arc<str>, Arc<str>), Time>;
 
 /// A client as the registry knows it.
 type Known<'a> = &'a Arc<Client>;
+
+/// Who pays for the attempts, and when.
+struct Payer<'a> {
+    throttle: &'a Throttle,
+    pair: Pair,
+    clock: &'a dyn Clock,
+}
+
+impl Payer<'_> {
+    fn begin(&self) -> Result<Attempt, OAuthError> {
+        let attempt = self.throttle.begin(self.pair, self.clock.instant());
+        attempt.map_err(|retry_after| OAuthError::TooManyFailures { retry_after })
+    }
+
+    /// Whether a slow hash is at work for this pair.
+    fn others_wait(&self) -> bool {
+        self.throttle.hashing(self.pair).try_lock().is_err()
+    }
+
+    /// Waits until no other slow hash is at work for this pair.
+    async fn alone(&self) -> OwnedMutexGuard<()> {
+        self.throttle.hashing(self.pair).lock_owned().await
+    }
+}
 
 impl Desk {
     pub(super) fn new(throttle: Throttle, together: Together, hashing: Hashing, remembered: Remembered) -> Self {
@@ -73,12 +98,8 @@ impl Desk {
             let public = known.filter(|client| client.authenticates_by(AuthMethod::None));
             return public.ok_or_else(|| refused(ClientRefusal::SecretMissing));
         }
-        let pair = Pair::new(&credentials.claim.id, source);
-        let begin = || {
-            let attempt = self.throttle.begin(pair, clock.instant());
-            attempt.map_err(|retry_after| OAuthError::TooManyFailures { retry_after })
-        };
-        let client = self.proven_together(registry, credentials, (pair, clock), begin).await?;
+        let payer = Payer { throttle: &self.throttle, pair: Pair::new(&credentials.claim.id, source), clock };
+        let client = self.proven_together(registry, credentials, &payer).await?;
         let unproven = if known.is_some() { ClientRefusal::SecretWrong } else { ClientRefusal::Unknown };
         let client = client.ok_or_else(|| refused(unproven))?;
         self.note_use(client, credentials, clock.now());
@@ -110,35 +131,45 @@ impl Desk {
         &self,
         registry: &'a Registry,
         credentials: &Credentials,
-        now: Time,
-        begin: impl Fn() -> Result<Attempt, OAuthError>,
+        payer: &Payer<'_>,
     ) -> Result<Option<Known<'a>>, OAuthError> {
-        let attempt = begin()?;
-        let fast = || credentials.claims().find_map(|claim| self.fits_fast(registry, claim, now));
-        if let Some(client) = fast() {
-            attempt.give_back();
-            return Ok(Some(client));
-        }
-        let Some(slow) = registry.slow() else { return Ok(None) };
-        // While it waits it holds no budget if nothing has been tried yet: many right requests may wait at once.
-        let tried = credentials.claims().any(|claim| has_digest(registry, claim));
-        let attempt = if tried {
-            Some(attempt)
-        } else {
-            attempt.give_back();
-            None
+        let Some(slow) = registry.slow() else {
+            let attempt = payer.begin()?;
+            let client = self.fit_fast(registry, credentials, payer.clock.now());
+            return Ok(attempt.settle(client));
         };
-        let turn = self.hashing.turn().await?;
-        let attempt = attempt.map_or_else(&begin, Ok)?;
+        let now = payer.clock.now();
+        let attempt = match payer.begin() {
+            Ok(attempt) => match self.fit_fast(registry, credentials, now) {
+                None if credentials.claims().any(|claim| has_digest(registry, claim)) => Some(attempt),
+                // While it waits it holds no budget if nothing has been tried yet: many right ones may wait at once.
+                client => {
+                    attempt.give_back();
+                    if client.is_some() {
+                        return Ok(client);
+                    }
+                    None
+                }
+            },
+            // Those that wait hold the budget, and give it back if they are right.
+            Err(_) if payer.others_wait() => None,
+            Err(spent) => return Err(spent),
+        };
+        let admitted = self.hashing.admit()?;
+        // Until the attempt is settled, so that there is one.
+        let _alone = payer.alone().await;
+        let attempt = attempt.map_or_else(|| payer.begin(), Ok)?;
         // Another request may have proven the same secret in the meantime.
-        let client = match fast() {
+        let client = match self.fit_fast(registry, credentials, now) {
             Some(client) => Some(client),
-            None => self.fits_slowly(registry, credentials, slow, (turn, now)).await?,
+            None => self.fits_slowly(registry, credentials, slow, (admitted.turn().await?, now)).await?,
         };
-        if client.is_some() {
-            attempt.give_back();
-        }
-        Ok(client)
+        Ok(attempt.settle(client))
+    }
+
+    /// The client that one of the claims fits without a slow hash.
+    fn fit_fast<'a>(&self, registry: &'a Registry, credentials: &Credentials, now: Time) -> Option<Known<'a>> {
+        credentials.claims().find_map(|claim| self.fits_fast(registry, claim, now))
     }
 
     /// The client of the claim when one of its secrets has the right digest, or was found right by a slow hash of late.

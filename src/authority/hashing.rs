@@ -27,6 +27,12 @@ pub(super) struct Hashing {
     admitted: Arc<Semaphore>,
 }
 
+/// Leave to wait for a turn: a place in the queue.
+pub(super) struct Admitted<'a> {
+    hashing: &'a Hashing,
+    permit: OwnedSemaphorePermit,
+}
+
 /// A turn in the pool: given back when the hash is done, even if its request has gone away by then.
 pub(super) struct Turn {
     jobs: Sender<Job>,
@@ -34,8 +40,12 @@ pub(super) struct Turn {
 }
 
 impl Hashing {
+    /// As many threads as there are cores.
     pub(super) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::with(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    }
+
+    pub(super) fn with(cores: usize) -> Self {
         let (jobs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for index in 0..cores {
@@ -52,13 +62,28 @@ impl Hashing {
         }
     }
 
+    /// Takes a place in the queue; a full one is an error at once.
+    pub(super) fn admit(&self) -> Result<Admitted<'_>, OAuthError> {
+        let permit = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy())?;
+        Ok(Admitted { hashing: self, permit })
+    }
+
     /// Waits for a turn; a full queue is an error at once.
     pub(super) async fn turn(&self) -> Result<Turn, OAuthError> {
-        let busy = || OAuthError::Busy { retry_after: Duration::from_secs(1) };
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy())?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
-        Ok(Turn { jobs: self.jobs.clone(), permits: (admitted, running) })
+        self.admit()?.turn().await
     }
+}
+
+impl Admitted<'_> {
+    /// Waits for a turn.
+    pub(super) async fn turn(self) -> Result<Turn, OAuthError> {
+        let running = Arc::clone(&self.hashing.running).acquire_owned().await.map_err(|_| busy())?;
+        Ok(Turn { jobs: self.hashing.jobs.clone(), permits: (self.permit, running) })
+    }
+}
+
+fn busy() -> OAuthError {
+    OAuthError::Busy { retry_after: Duration::from_secs(1) }
 }
 
 /// One thread of the pool.

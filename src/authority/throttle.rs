@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::sync::Mutex;
 
 use crate::ground::Digest;
 
@@ -31,11 +32,17 @@ const PAIRS: u64 = 50_000;
 /// Budgets of all pairs that tried lately.
 pub(super) struct Throttle {
     start: Instant,
-    budgets: Cache<Pair, Budget>,
+    budgets: Cache<Pair, Arc<Budget>>,
 }
 
-/// Millisecond since `start` at which the pair will have its whole budget again.
-type Budget = Arc<AtomicU64>;
+/// What is known of a pair.
+#[derive(Default)]
+struct Budget {
+    /// Millisecond since `start` at which it will be whole again.
+    full: AtomicU64,
+    /// Held by the one attempt whose secret a slow hash is looking at.
+    hashing: Arc<Mutex<()>>,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Pair {
@@ -64,7 +71,7 @@ impl Pair {
 }
 
 /// One attempt whose cost has been taken.
-pub(super) struct Attempt(Budget);
+pub(super) struct Attempt(Arc<Budget>);
 
 impl Throttle {
     pub(super) fn new(start: Instant) -> Self {
@@ -79,16 +86,22 @@ impl Throttle {
 
     /// Takes the cost of one attempt, or says how long to wait.
     pub(super) fn begin(&self, pair: Pair, now: Instant) -> Result<Attempt, Duration> {
-        let budget = self.budgets.get_with(pair, Budget::default);
+        let budget = self.budgets.get_with(pair, Arc::default);
         let now = self.millis(now);
-        let mut before = budget.load(Ordering::SeqCst);
+        let mut before = budget.full.load(Ordering::SeqCst);
         loop {
             let after = taken(before, now)?;
-            match budget.compare_exchange(before, after, Ordering::SeqCst, Ordering::SeqCst) {
+            match budget.full.compare_exchange(before, after, Ordering::SeqCst, Ordering::SeqCst) {
                 Ok(_) => return Ok(Attempt(budget)),
                 Err(changed) => before = changed,
             }
         }
+    }
+
+    /// Where attempts of the pair wait for a slow hash, one behind the other: of many right ones that come at once only the
+    /// first is hashed, and what they hold of the budget between them is what that one holds.
+    pub(super) fn hashing(&self, pair: Pair) -> Arc<Mutex<()>> {
+        Arc::clone(&self.budgets.get_with(pair, Arc::default).hashing)
     }
 
     /// How many pairs are remembered.
@@ -104,10 +117,18 @@ impl Throttle {
 }
 
 impl Attempt {
+    /// What came of it: whoever is proven gets the cost back.
+    pub(super) fn settle<T>(self, proven: Option<T>) -> Option<T> {
+        if proven.is_some() {
+            self.give_back();
+        }
+        proven
+    }
+
     /// Gives the cost back: the secret was right, or has not been looked at.
     pub(super) fn give_back(self) {
         // Never fails: the closure always has an answer.
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |full| Some(full.saturating_sub(cost())));
+        let _ = self.0.full.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |full| Some(full.saturating_sub(cost())));
     }
 }
 

@@ -1,7 +1,6 @@
 //! What stands before a secret is looked at where several gateways count guesses together.
 
-use super::{Attempt, Client, Credentials, Desk, OAuthError, Pair, Registry, has_digest};
-use crate::ground::Clock;
+use super::{Credentials, Desk, Known, OAuthError, Payer, Registry, has_digest};
 
 impl Desk {
     /// The client that the secret belongs to, if the fleet lets it be looked at. A pair in good standing costs no network
@@ -10,24 +9,24 @@ impl Desk {
         &self,
         registry: &'a Registry,
         credentials: &Credentials,
-        (pair, clock): (Pair, &dyn Clock),
-        begin: impl Fn() -> Result<Attempt, OAuthError>,
-    ) -> Result<Option<&'a std::sync::Arc<Client>>, OAuthError> {
-        let now = clock.now();
+        payer: &Payer<'_>,
+    ) -> Result<Option<Known<'a>>, OAuthError> {
         if self.together.is_alone() {
-            return self.proven(registry, credentials, now, begin).await;
+            return self.proven(registry, credentials, payer).await;
         }
+        let Payer { pair, clock, .. } = *payer;
+        let now = clock.now();
         // Who has nothing left here is not worth a question. A wrong secret is paid for below.
-        begin()?.give_back();
+        payer.begin()?.give_back();
         if self.together.trusts(&pair, clock.instant()) {
-            if let Some(client) = credentials.claims().find_map(|claim| self.fits_fast(registry, claim, now)) {
+            if let Some(client) = self.fit_fast(registry, credentials, now) {
                 return Ok(Some(client));
             }
             self.together.doubt(&pair);
         }
         let leave = self.together.leave(pair, clock).await;
         let leave = leave.map_err(|retry_after| OAuthError::TooManyFailures { retry_after })?;
-        let proven = self.proven(registry, credentials, now, begin).await;
+        let proven = self.proven(registry, credentials, payer).await;
         match &proven {
             Ok(Some(_)) => leave.right().await,
             Ok(None) => leave.wrong().await,

@@ -3,7 +3,10 @@
 use std::task::Poll;
 
 use super::*;
-use crate::authority::throttle::{BURST, INTERVAL, Pair, Throttle};
+use crate::authority::authenticate::Desk;
+use crate::authority::hashing::Hashing;
+use crate::authority::remembered::Remembered;
+use crate::authority::throttle::{BURST, INTERVAL, Pair, Throttle, Together};
 
 fn guess(address: &str) -> Asking {
     post("grant_type=client_credentials").basic("reporting", "wrong").from(address)
@@ -155,6 +158,42 @@ async fn g_08_many_right_requests_at_once_all_pass_a_slow_hash() {
     exhaust(&house, "192.0.2.1").await;
 }
 
+/// However many cores there are: each could hash at once, and one client has a budget of ten.
+#[tokio::test]
+async fn g_08_right_requests_use_up_no_budget_between_them_where_many_could_be_hashed_at_once() {
+    let mut house = House::with(with_clients(vec![many_secrets(vec![argon2id("correct horse")])])).await;
+    give_cores(&mut house, 64);
+    let house = Arc::new(house);
+    for _ in 0..2 {
+        let asking = |_| post("grant_type=client_credentials").basic("reporting", "correct horse");
+        let answers = futures_util::future::join_all((0..30).map(asking).map(|asking| house.ask(asking))).await;
+        answers.iter().for_each(Answer::is_granted);
+    }
+    exhaust(&house, "192.0.2.1").await;
+}
+
+#[tokio::test]
+async fn g_08_a_client_with_secrets_of_both_kinds_uses_up_no_budget_either() {
+    let secrets = vec![clear(SECRET), argon2id("correct horse")];
+    let mut house = House::with(with_clients(vec![many_secrets(secrets)])).await;
+    give_cores(&mut house, 64);
+    let asking = |_| post("grant_type=client_credentials").basic("reporting", "correct horse");
+    let answers = futures_util::future::join_all((0..30).map(asking).map(|asking| house.ask(asking))).await;
+    answers.iter().for_each(Answer::is_granted);
+    exhaust(&house, "192.0.2.1").await;
+}
+
+fn many_secrets(secrets: Vec<ClientSecret>) -> ClientParts {
+    ClientParts { secrets, ..reporting() }
+}
+
+/// A desk that could run so many slow hashes at once.
+fn give_cores(house: &mut House, cores: usize) {
+    let start = crate::ground::Clock::instant(&*house.clock);
+    let (hashing, remembered) = (Hashing::with(cores), Remembered::new(&SystemRandom));
+    house.authority.desk = Arc::new(Desk::new(Throttle::new(start), Together::new(start, None), hashing, remembered));
+}
+
 #[tokio::test]
 async fn g_08_a_secret_that_was_right_is_good_for_its_own_hash_alone() {
     let with = |secret: &str| with_clients(vec![ClientParts { secrets: vec![argon2id(secret)], ..reporting() }]);
@@ -171,7 +210,7 @@ async fn g_08_a_secret_that_was_right_is_good_for_its_own_hash_alone() {
 
 #[tokio::test]
 async fn s34_3_when_too_many_wait_for_a_hash_the_rest_hear_it_at_once() {
-    let hashing = crate::authority::hashing::Hashing::new();
+    let hashing = Hashing::new();
     let (mut running, mut waiting) = (Vec::new(), Vec::new());
     let refused = loop {
         // Places to run in go first, then places to wait in.
