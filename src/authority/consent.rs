@@ -12,7 +12,7 @@ use super::authorize::transaction::{Purpose, Transaction};
 use super::endpoint::Incoming;
 use super::error::OAuthError;
 use super::form::Form;
-use super::page::{Consent, ConsentScope, Words};
+use super::page::{Consent, ConsentScope, Framing, Words};
 use super::redirect::{form_target, shown_host};
 use super::scope::OPENID;
 use super::visit::Visit;
@@ -126,7 +126,8 @@ impl Authority {
             public: client.is_some_and(|client| client.is_public() && !client.parts().trusted),
             user: visit.user().map_or("", |user| &user.name),
         };
-        Ok(self.pages.consent(words, &view, &form_target(&request.redirect_uri)))
+        let framing = Framing::page().sends_to(&form_target(&request.redirect_uri));
+        Ok(self.pages.consent(words, &view, &framing))
     }
 
     /// A scope in words: those of the file, ours for those of OpenID Connect, else its name.

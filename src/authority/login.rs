@@ -11,8 +11,9 @@ use super::authorize::transaction::{Purpose, Transaction};
 use super::endpoint::{Incoming, LOGIN};
 use super::error::OAuthError;
 use super::form::Form;
-use super::page::{Choose, Login, Words};
+use super::page::{Choose, Framing, Login, Words};
 use super::prove::{Place, Proof};
+use super::redirect::form_target;
 use super::visit::Visit;
 use crate::ground::Secret;
 
@@ -193,7 +194,7 @@ impl Authority {
             notice: notice.map(|(_, text)| text),
         };
         let status = notice.map_or(StatusCode::OK, |(status, _)| status);
-        Ok(self.pages.login(self.words(transaction, incoming), &view, status))
+        Ok(self.pages.login(self.words(transaction, incoming), &view, status, &framing(transaction)))
     }
 
     fn show_code(
@@ -206,7 +207,8 @@ impl Authority {
         let (csrf, carried) = (self.csrf(visit, transaction.id(), false)?, self.sealed(transaction)?);
         let status = notice.map_or(StatusCode::OK, |(status, _)| status);
         let words = self.words(transaction, incoming);
-        Ok(self.pages.second_factor(words, (&csrf, &carried), notice.map(|(_, text)| text), status))
+        let notice = (status, notice.map(|(_, text)| text));
+        Ok(self.pages.second_factor(words, (&csrf, &carried), notice, &framing(transaction)))
     }
 
     fn show_choice(
@@ -218,7 +220,7 @@ impl Authority {
         let (csrf, carried) = (self.csrf(visit, transaction.id(), false)?, self.sealed(transaction)?);
         let user = visit.user().map_or("", |user| &user.name);
         let view = Choose { csrf: &csrf, transaction: &carried, user };
-        Ok(self.pages.choose(self.words(transaction, incoming), &view))
+        Ok(self.pages.choose(self.words(transaction, incoming), &view, &framing(transaction)))
     }
 
     /// What is written into the name's field already: the hint, or who is signed in and has to prove it again.
@@ -249,5 +251,13 @@ impl Authority {
             }
             Purpose::Account { .. } => None,
         }
+    }
+}
+
+/// A form of a sign-in may end at the client at once: where nobody is asked for consent, and where the answer is an error.
+fn framing(transaction: &Transaction) -> Framing {
+    match &transaction.purpose {
+        Purpose::Authorize(request) => Framing::page().sends_to(&form_target(&request.redirect_uri)),
+        Purpose::Account { .. } => Framing::page(),
     }
 }

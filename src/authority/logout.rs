@@ -10,7 +10,7 @@ use super::audit;
 use super::endpoint::{Incoming, LOGIN};
 use super::error::OAuthError;
 use super::form::Form;
-use super::page::Plain;
+use super::page::{Framing, Plain};
 use super::redirect::form_target;
 use super::reply::see_other;
 use super::visit::Visit;
@@ -51,8 +51,9 @@ impl Authority {
         let csrf = self.csrf(visit, PURPOSE.as_bytes(), true)?;
         let carried = wish.to.as_ref().map(|to| self.seal(PURPOSE, to.as_bytes())).transpose()?;
         let target = wish.to.as_deref().map(form_target);
+        let framing = target.map_or_else(Framing::page, |target| Framing::page().sends_to(&target));
         let words = self.pages.words(form.one("ui_locales"), &incoming.headers);
-        Ok(self.pages.logout(words, (&csrf, carried.as_deref()), &user.name, target.as_deref()))
+        Ok(self.pages.logout(words, (&csrf, carried.as_deref()), &user.name, &framing))
     }
 
     async fn answered(

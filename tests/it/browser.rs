@@ -24,7 +24,9 @@ fn chromium_walks_the_pages_with_a_keyboard_alone() {
         "store: {{sqlite: store.db}}\n\
          authority:\n  issuer: http://127.0.0.1:{}\n  scopes: {{read: See your orders}}\n  users: [{}]\n  clients:\n    \
          - {{id: spa, name: Example Shop, redirect_uris: [\"{callback}\"], grants: [authorization_code, refresh_token], \
-         scopes: [openid, offline_access, read]}}\n\
+         scopes: [openid, offline_access, read]}}\n    \
+         - {{id: own, trusted: true, redirect_uris: [\"{callback}\"], grants: [authorization_code], \
+         scopes: [openid, read]}}\n\
          routes:\n  - {{match: GET /read, access: {{scope: read}}, respond: echo}}\n",
         plot.port,
         users.join(", ")

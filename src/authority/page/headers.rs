@@ -18,8 +18,8 @@ impl Framing {
         Self { forms: "'self'".into(), script: None }
     }
 
-    /// Browsers apply `form-action` to the redirect that answers a form as well, so its origin belongs here.
-    pub(super) fn sends_to(mut self, target: &str) -> Self {
+    /// Chromium applies `form-action` to all redirects that answer a form, so the origin where they may end belongs here.
+    pub(in crate::authority) fn sends_to(mut self, target: &str) -> Self {
         self.forms = format!("'self' {target}");
         self
     }

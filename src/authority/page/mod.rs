@@ -69,29 +69,35 @@ impl Pages {
         self.catalogue.choose(ui_locales, headers.get(http::header::ACCEPT_LANGUAGE))
     }
 
-    pub(super) fn login(&self, words: Words<'_>, view: &Login<'_>, status: StatusCode) -> Response<Bytes> {
-        answer(status, views::login(self.frame(words), view).render(), &Framing::page())
+    /// `framing` of this and the next pages names where the client is, if one waits: their forms may end there.
+    pub(super) fn login(
+        &self,
+        words: Words<'_>,
+        view: &Login<'_>,
+        status: StatusCode,
+        framing: &Framing,
+    ) -> Response<Bytes> {
+        answer(status, views::login(self.frame(words), view).render(), framing)
     }
 
     pub(super) fn second_factor(
         &self,
         words: Words<'_>,
         (csrf, transaction): (&str, &str),
-        notice: Option<&str>,
-        status: StatusCode,
+        (status, notice): (StatusCode, Option<&str>),
+        framing: &Framing,
     ) -> Response<Bytes> {
         let page = SecondFactor { frame: self.frame(words), csrf, transaction, notice };
-        answer(status, page.render(), &Framing::page())
+        answer(status, page.render(), framing)
     }
 
-    pub(super) fn choose(&self, words: Words<'_>, view: &Choose<'_>) -> Response<Bytes> {
-        answer(StatusCode::OK, views::choose(self.frame(words), view).render(), &Framing::page())
+    pub(super) fn choose(&self, words: Words<'_>, view: &Choose<'_>, framing: &Framing) -> Response<Bytes> {
+        answer(StatusCode::OK, views::choose(self.frame(words), view).render(), framing)
     }
 
-    /// `target`: the origin of the validated redirect URI, which browsers want in `form-action`.
-    pub(super) fn consent(&self, words: Words<'_>, view: &Consent<'_>, target: &str) -> Response<Bytes> {
+    pub(super) fn consent(&self, words: Words<'_>, view: &Consent<'_>, framing: &Framing) -> Response<Bytes> {
         let page = views::consent(self.frame(words), view);
-        answer(StatusCode::OK, page.render(), &Framing::page().sends_to(target))
+        answer(StatusCode::OK, page.render(), framing)
     }
 
     pub(super) fn account(&self, words: Words<'_>, view: &Account<'_>, status: StatusCode) -> Response<Bytes> {
@@ -103,11 +109,10 @@ impl Pages {
         words: Words<'_>,
         (csrf, carried): (&str, Option<&str>),
         user: &str,
-        target: Option<&str>,
+        framing: &Framing,
     ) -> Response<Bytes> {
         let page = Logout { frame: self.frame(words), csrf, carried, user };
-        let framing = target.map_or_else(Framing::page, |target| Framing::page().sends_to(target));
-        answer(StatusCode::OK, page.render(), &framing)
+        answer(StatusCode::OK, page.render(), framing)
     }
 
     pub(super) fn plain(&self, words: Words<'_>, plain: &Plain<'_>) -> Response<Bytes> {

@@ -34,9 +34,9 @@ fn ui_01_ui_11_whatever_others_wrote_is_text_on_every_page() {
     let pages = pages();
     let words = words(&pages);
     let login = Login { csrf: EVIL, transaction: EVIL, client: Some(EVIL), name: EVIL, notice: Some(EVIL) };
-    check(&pages.login(words, &login, StatusCode::OK));
-    check(&pages.second_factor(words, (EVIL, EVIL), Some(EVIL), StatusCode::OK));
-    check(&pages.choose(words, &Choose { csrf: EVIL, transaction: EVIL, user: EVIL }));
+    check(&pages.login(words, &login, StatusCode::OK, &Framing::page()));
+    check(&pages.second_factor(words, (EVIL, EVIL), (StatusCode::OK, Some(EVIL)), &Framing::page()));
+    check(&pages.choose(words, &Choose { csrf: EVIL, transaction: EVIL, user: EVIL }, &Framing::page()));
     let consent = Consent {
         csrf: EVIL,
         transaction: EVIL,
@@ -48,8 +48,8 @@ fn ui_01_ui_11_whatever_others_wrote_is_text_on_every_page() {
         public: true,
         user: EVIL,
     };
-    check(&pages.consent(words, &consent, "https://app.example"));
-    check(&pages.logout(words, (EVIL, Some(EVIL)), EVIL, None));
+    check(&pages.consent(words, &consent, &Framing::page().sends_to("https://app.example")));
+    check(&pages.logout(words, (EVIL, Some(EVIL)), EVIL, &Framing::page()));
     let plain = Plain {
         status: StatusCode::BAD_REQUEST,
         title: EVIL,

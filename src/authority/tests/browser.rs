@@ -81,6 +81,15 @@ impl Page {
         self.header("location")
     }
 
+    /// Chromium holds a form to its page's `form-action` on all the redirects that answer it.
+    fn lets_its_forms_go_to(&self, location: &str) {
+        let Ok(url) = Url::parse(location) else { return };
+        let (policy, origin) = (self.header("content-security-policy"), url.origin().ascii_serialization());
+        let forms = policy.split(';').find_map(|part| part.trim().strip_prefix("form-action ")).unwrap_or_default();
+        let may = origin == ISSUER || forms.split(' ').any(|own| own == origin);
+        assert!(may, "a browser would not follow to {origin} from a page with `form-action {forms}`");
+    }
+
     /// The parameters that a client gets.
     pub(super) fn answer(&self) -> BTreeMap<String, String> {
         let url = Url::parse(self.location()).unwrap_or_else(|_| panic!("{} {}", self.status, self.html));
@@ -186,7 +195,9 @@ impl<'h> Browser<'h> {
         let mut form: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (*name, value.as_str())).collect();
         form.extend(more);
         let answer = self.post(target, &form).await;
-        self.follow(answer).await
+        let end = self.follow(answer).await;
+        page.lets_its_forms_go_to(end.location());
+        end
     }
 
     pub(super) async fn log_in(&mut self, page: &Page, name: &str) -> Page {

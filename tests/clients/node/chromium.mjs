@@ -240,6 +240,21 @@ async function walk(user, look) {
   await other.context.close();
 }
 
+// An application of the house, which nobody is asked about: the form of the sign-in itself ends at it, and the policy of that
+// page has to let it.
+async function own(user, look) {
+  const page = await tab(look);
+  const asked = asks('openid read', {client_id: 'own'});
+  await page.goto(asked.url);
+  await signIn(page, user, password);
+  expect(answered(page, asked).get('code'), 'no code for the trusted application');
+  const again = asks('openid read', {client_id: 'own', prompt: 'select_account'});
+  await page.goto(again.url);
+  await visit(look, page, 'choose');
+  await press(page, 'button[value=continue]');
+  expect(answered(page, again).get('code'), 'no code after the choice');
+}
+
 // Two tabs of one browser, two requests, each with its own end.
 async function tabs(user, look) {
   const [one, two] = [await tab(look), await tab(look)];
@@ -257,6 +272,7 @@ async function tabs(user, look) {
 try {
   await walk('alice', await open({width: 1280, scheme: 'light', withAxe: false}));
   await tabs('bob', await open({width: 1280, scheme: 'light', withAxe: false}));
+  await own('bob', await open({width: 1280, scheme: 'light', withAxe: false}));
   for (const [user, width, scheme] of [['carol', 360, 'dark'], ['dave', 1280, 'light'],
     ...(pictures ? [['erin', 360, 'light'], ['frank', 1280, 'dark']] : [])]) {
     await walk(user, await open({width, scheme, withAxe: true}));
