@@ -165,7 +165,7 @@ pub enum Whose {
 /// Grants.
 pub trait Grants {
     /// Keeps a code, and notes that its transaction is finished until `remember`; `false` and no change when it was finished
-    /// before.
+    /// before, or when the session it was allowed in has ended.
     fn keep_code(&self, code: Code, transaction: Digest, remember: Time) -> Act<'_, bool>;
 
     /// Notes that a transaction is finished without a code (denied); `false` when it was before.
@@ -250,6 +250,16 @@ impl Whose {
             Self::User(user) => grant.allowed.user == *user,
             Self::Client(client) => grant.client == *client,
             Self::UserAt { user, client } => grant.allowed.user == *user && grant.client == *client,
+        }
+    }
+
+    /// Whether it would own the grant that a code gives.
+    pub fn awaits(&self, code: &Code) -> bool {
+        match self {
+            Self::Grant(_) => false,
+            Self::User(user) => code.allowed.user == *user,
+            Self::Client(client) => code.client == *client,
+            Self::UserAt { user, client } => code.allowed.user == *user && code.client == *client,
         }
     }
 }

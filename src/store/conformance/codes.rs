@@ -1,12 +1,73 @@
 //! Are codes and transactions used up exactly once?
 
-use super::records::{NOW, TOKENS_END, after, code, digest, grant};
-use crate::store::{Redeem, SharedStore, Whose};
+use super::records::{NOW, TOKENS_END, after, allowed, code, digest, grant, session, user};
+use crate::store::{Allowed, Code, Redeem, SharedStore, Spare, Whose};
+
+/// A code that alice allowed in her session.
+fn seated(text: &str, offline: bool) -> Code {
+    let allowed = Allowed { offline, ..allowed("u1", Some("s1")) };
+    Code { allowed, ..code(text) }
+}
+
+async fn alice(store: &SharedStore) {
+    store.add_user(user("u1", "alice")).await.unwrap();
+    store.open_session(session("cookie", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
+}
 
 pub(super) async fn a_code_comes_back_as_it_was_kept(store: &SharedStore) {
-    assert!(store.keep_code(code("c"), digest("t"), after(60)).await.unwrap());
-    assert_eq!(store.code(digest("c")).await.unwrap(), Some(code("c")));
+    alice(store).await;
+    let kept = seated("c", true);
+    assert!(store.keep_code(kept.clone(), digest("t"), after(60)).await.unwrap());
+    assert_eq!(store.code(digest("c")).await.unwrap(), Some(kept));
     assert_eq!(store.code(digest("another")).await.unwrap(), None);
+}
+
+pub(super) async fn a_session_that_has_ended_gives_no_code(store: &SharedStore) {
+    alice(store).await;
+    let other = Code { allowed: allowed("u2", Some("s1")), ..code("c") };
+    assert!(!store.keep_code(other, digest("t"), after(60)).await.unwrap());
+    assert!(store.end_session("u1".into(), "s1".into(), NOW, TOKENS_END).await.unwrap());
+    assert!(!store.keep_code(seated("c", true), digest("t"), after(60)).await.unwrap());
+    assert_eq!(store.code(digest("c")).await.unwrap(), None);
+    assert!(!store.is_finished(digest("t")).await.unwrap());
+}
+
+/// What ends somebody's grants ends the codes that would give more of them.
+pub(super) async fn a_code_that_nobody_redeemed_goes_with_the_grants(store: &SharedStore) {
+    alice(store).await;
+    let acts = ["password", "everywhere", "disable", "withdraw", "client", "session"];
+    for act in acts {
+        if act == "session" {
+            store.open_session(session("again", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
+        }
+        for offline in [false, true] {
+            let text = format!("{act} {offline}");
+            let allowed = Allowed { offline, ..allowed("u1", (act == "session").then_some("s1")) };
+            let code = Code { allowed, ..code(&text) };
+            assert!(store.keep_code(code, digest(&text), after(60)).await.unwrap(), "{text}");
+        }
+        end(store, act).await;
+        for offline in [false, true] {
+            let redeemed = store.redeem_code(digest(&format!("{act} {offline}")), grant(1, "spa", "u1"), NOW).await;
+            let lives = act == "session" && offline;
+            assert_eq!(redeemed.unwrap(), if lives { Redeem::Granted } else { Redeem::Gone }, "{act} {offline}");
+        }
+    }
+}
+
+async fn end(store: &SharedStore, act: &str) {
+    let user = || "u1".to_owned();
+    match act {
+        "password" => {
+            store.set_password(user(), "hash".into(), Spare::Session("s1".into()), NOW, TOKENS_END).await.map(drop)
+        }
+        "everywhere" => store.end_sessions(user(), Spare::None, NOW, TOKENS_END).await.map(drop),
+        "disable" => store.disable_user(user(), true, NOW, TOKENS_END).await.map(drop),
+        "withdraw" => store.withdraw_consent(user(), "spa".into(), NOW, TOKENS_END).await,
+        "client" => store.revoke_grants(Whose::Client("spa".into()), NOW, TOKENS_END).await.map(drop),
+        _ => store.end_session(user(), "s1".into(), NOW, TOKENS_END).await.map(drop),
+    }
+    .unwrap();
 }
 
 pub(super) async fn a_transaction_ends_once_with_a_code_or_without(store: &SharedStore) {

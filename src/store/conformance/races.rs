@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use super::records::{NOW, TOKENS_END, after, code, digest, grant, turning, user, written};
+use super::records::{NOW, TOKENS_END, after, allowed, code, digest, grant, session, turning, user, written};
 use super::{key, set};
-use crate::store::{Act, GrantId, Redeem, SecondFactor, SharedStore, Spare, Store, StoreFault, Turn};
+use crate::store::{Act, Code, GrantId, Redeem, SecondFactor, SharedStore, Spare, Store, StoreFault, Turn};
 
 /// What `act` gives to 64 who do it at the same moment.
 async fn at_once<T: Send + 'static>(
@@ -86,6 +86,33 @@ pub(super) async fn of_64_redemptions_at_once_one_is_granted(store: &SharedStore
     assert_eq!(grants.len(), 1);
     let again = given.iter().filter(|one| **one == Redeem::Again(grants[0].id)).count();
     assert_eq!(again, 63);
+}
+
+pub(super) async fn of_codes_made_and_redeemed_while_the_session_ends_no_grant_lives(store: &SharedStore) {
+    store.add_user(user("u1", "alice")).await.unwrap();
+    store.open_session(session("cookie", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
+    let seated = |text: &str| Code { allowed: allowed("u1", Some("s1")), ..code(text) };
+    for number in 0..32 {
+        let text = format!("before {number}");
+        assert!(store.keep_code(seated(&text), digest(&text), after(60)).await.unwrap());
+    }
+    at_once(store, |store, number| match number {
+        0 => Box::pin(async { store.end_sessions("u1".into(), Spare::None, NOW, TOKENS_END).await.map(drop) }),
+        1..32 => Box::pin(async move {
+            let code = Code { allowed: allowed("u1", Some("s1")), ..code(&format!("late {number}")) };
+            store.keep_code(code, digest(&format!("late {number}")), after(60)).await.map(drop)
+        }),
+        _ => Box::pin(async move {
+            let code = digest(&format!("before {}", number - 32));
+            store.redeem_code(code, grant(number, "spa", "u1"), NOW).await.map(drop)
+        }),
+    })
+    .await;
+    for number in 1..32 {
+        let late = store.redeem_code(digest(&format!("late {number}")), grant(number, "spa", "u1"), NOW).await;
+        assert_eq!(late.unwrap(), Redeem::Gone);
+    }
+    assert_eq!(store.grants(None, NOW, 100).await.unwrap(), []);
 }
 
 pub(super) async fn of_64_refreshes_at_once_all_get_the_same_successor(store: &SharedStore) {

@@ -86,7 +86,7 @@ pub(in crate::store) fn code(text: &str) -> Code {
         redirect_uri: "https://app.example.com/cb?x=1".to_owned(),
         challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
         nonce: Some("n-0S6".to_owned()),
-        allowed: allowed("u1", Some("s1")),
+        allowed: allowed("u1", None),
         made: NOW,
         ends: after(60),
         misses: 0,

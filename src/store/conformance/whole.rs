@@ -34,8 +34,9 @@ pub(in crate::store) async fn filled(store: &SharedStore) {
     store.secrets_used(vec![SecretUse { client: "made".into(), secret: "0a".into(), used: after(1) }]).await.unwrap();
     store.reconcile_clients(vec!["spa".into(), "web".into()], NOW, TOKENS_END).await.unwrap();
     people(store).await;
-    store.keep_code(code("first"), digest("t1"), after(600)).await.unwrap();
+    assert!(store.keep_code(code("first"), digest("t1"), after(600)).await.unwrap());
     let mut second = code("second");
+    second.allowed.session = Some("s1".into());
     second.allowed.offline = true;
     store.keep_code(second, digest("t2"), after(600)).await.unwrap();
     store.miss_code(digest("second")).await.unwrap();

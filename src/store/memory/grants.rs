@@ -3,7 +3,9 @@
 use super::{Kept, Memory, Rows};
 use crate::ground::{Digest, Time};
 use crate::store::turning::{self, Step};
-use crate::store::{AccessToken, Act, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Turn, Turning, Whose};
+use crate::store::{
+    AccessToken, Act, Allowed, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Session, Turn, Turning, Whose,
+};
 
 /// Wrong verifiers that burn a code.
 const MOST_MISSES: u32 = 5;
@@ -11,7 +13,7 @@ const MOST_MISSES: u32 = 5;
 impl Grants for Memory {
     fn keep_code(&self, code: Code, transaction: Digest, remember: Time) -> Act<'_, bool> {
         self.act(move |rows| {
-            if rows.finished.contains_key(&transaction) {
+            if rows.finished.contains_key(&transaction) || !rows.has_session(&code.allowed) {
                 return false;
             }
             rows.finished.insert(transaction, remember);
@@ -166,7 +168,15 @@ impl Rows {
         self.grants.insert(grant.id, Kept { grant, until });
     }
 
+    /// Whether the session of what was allowed has not ended.
+    fn has_session(&self, allowed: &Allowed) -> bool {
+        let is_it = |session: &Session, sid: &str| session.sid == sid && session.user == allowed.user;
+        allowed.session.as_ref().is_none_or(|sid| self.sessions.values().any(|session| is_it(session, sid)))
+    }
+
+    /// Codes that nobody has redeemed go as well: they would become such grants.
     pub(super) fn revoke_grants(&mut self, whose: &Whose, now: Time, tokens_end: Time) -> usize {
+        self.codes.retain(|_, code| code.grant.is_some() || !whose.awaits(code));
         self.end_grants(|grant| whose.owns(grant), now, tokens_end)
     }
 

@@ -4,7 +4,7 @@ use super::{Memory, Rows};
 use crate::ground::{Digest, Time};
 use crate::store::people::folded;
 use crate::store::{
-    Act, Consent, FileUser, Grant, Origin, People, Reconciled, SecondFactor, Session, Spare, User, Whose,
+    Act, Allowed, Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User, Whose,
 };
 
 impl People for Memory {
@@ -268,8 +268,9 @@ impl Rows {
     }
 
     fn end_session_grants(&mut self, sid: &str, now: Time, tokens_end: Time) {
-        let is_of = |grant: &Grant| !grant.allowed.offline && grant.allowed.session.as_deref() == Some(sid);
-        self.end_grants(is_of, now, tokens_end);
+        let is_of = |allowed: &Allowed| !allowed.offline && allowed.session.as_deref() == Some(sid);
+        self.codes.retain(|_, code| code.grant.is_some() || !is_of(&code.allowed));
+        self.end_grants(|grant| is_of(&grant.allowed), now, tokens_end);
     }
 
     fn reconcile(&mut self, users: Vec<FileUser>, now: Time, tokens_end: Time) -> Reconciled {

@@ -5,7 +5,7 @@ use super::families::{self, CODE, FAMILY, code_row, row};
 use super::fault::Failure;
 use super::revoke::{self, Ending};
 use super::session::Session;
-use super::{Postgres, tokens};
+use super::{Postgres, sessions, tokens};
 use crate::ground::{Digest, Time};
 use crate::store::turning::{self, Step};
 use crate::store::{AccessToken, Act, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Turn, Turning, Whose};
@@ -17,7 +17,7 @@ impl Grants for Postgres {
     fn keep_code(&self, code: Code, transaction: Digest, remember: Time) -> Act<'_, bool> {
         self.once("keep a code", (code, transaction, remember), |db, (code, transaction, remember)| {
             Box::pin(async move {
-                if !finish(db, *transaction, *remember).await? {
+                if !sessions::is_open(db, &code.allowed).await? || !finish(db, *transaction, *remember).await? {
                     return Ok(false);
                 }
                 families::insert_code(db, code).await.map(|()| true)

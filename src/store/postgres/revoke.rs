@@ -18,16 +18,37 @@ pub(super) enum Ending<'a> {
 /// The word on which the gateways of one database hear of each other.
 pub(super) const CHANNEL: &str = "portcullis";
 
-/// Revokes live grants with their tokens; gives how many there were.
+/// Revokes live grants with their tokens; gives how many there were. Codes that would become such grants go as well, and
+/// first: that waits for whoever redeems one of them right now, whose grant is then found.
 pub(super) async fn grants(
     db: &mut Session,
     which: &Ending<'_>,
     now: Time,
     tokens_end: Time,
 ) -> Result<usize, Failure> {
+    codes(db, which, now).await?;
     let ids = found(db, which, now).await?;
     families(db, &ids, tokens_end).await?;
     Ok(ids.len())
+}
+
+/// Forgets codes that could still be redeemed; in an order, as `found`.
+async fn codes(db: &Session, which: &Ending<'_>, now: Time) -> Result<(), Failure> {
+    const HEAD: &str = "DELETE FROM portcullis.code WHERE digest = ANY(ARRAY(
+                            SELECT digest FROM portcullis.code WHERE family IS NULL AND ends > $1 AND ";
+    const TAIL: &str = " ORDER BY digest FOR UPDATE))";
+    let delete = |condition: &str| [HEAD, condition, TAIL].concat();
+    let now = column(now);
+    match which {
+        Ending::Whose(Whose::Grant(_)) => Ok(0),
+        Ending::Whose(Whose::User(user)) => db.execute(&delete("person = $2"), &[&now, &kept(user)]).await,
+        Ending::Whose(Whose::Client(client)) => db.execute(&delete("client = $2"), &[&now, &kept(client)]).await,
+        Ending::Whose(Whose::UserAt { user, client }) => {
+            db.execute(&delete("person = $2 AND client = $3"), &[&now, &kept(user), &kept(client)]).await
+        }
+        Ending::Session(sid) => db.execute(&delete("session = $2 AND NOT offline"), &[&now, &kept(sid)]).await,
+    }
+    .map(drop)
 }
 
 /// Revokes these grants.

@@ -7,7 +7,7 @@ use super::fault::Failure;
 use super::revoke::{self, Ending};
 use super::session::Session as Db;
 use crate::ground::{Digest, Time};
-use crate::store::{Session, Spare};
+use crate::store::{Allowed, Session, Spare};
 
 pub(super) async fn open(
     db: &mut Db,
@@ -24,6 +24,19 @@ pub(super) async fn open(
         }
     }
     insert(db, session).await
+}
+
+/// Whether the session of what was allowed has not ended; it is held, so that it ends after what is kept now. A new sign-in
+/// replaces its row: whoever waited for that one finds nothing, and looks once more.
+pub(super) async fn is_open(db: &Db, allowed: &Allowed) -> Result<bool, Failure> {
+    let Some(sid) = &allowed.session else { return Ok(true) };
+    let find = "SELECT FROM portcullis.session WHERE person = $1 AND sid = $2 FOR KEY SHARE";
+    for _ in 0..2 {
+        if !db.rows(find, &[&kept(&allowed.user), &kept(sid)]).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) async fn insert(db: &Db, session: &Session) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::column::{at, at_if_any, column, digest, grant_id, list, number, texts};
 use super::revoke::{self, Ending};
-use super::{Sqlite, tokens};
+use super::{Sqlite, sessions, tokens};
 use crate::ground::{Digest, Time};
 use crate::store::turning::{self, Step};
 use crate::store::{
@@ -17,7 +17,7 @@ const MOST_MISSES: u32 = 5;
 impl Grants for Sqlite {
     fn keep_code(&self, code: Code, transaction: Digest, remember: Time) -> Act<'_, bool> {
         self.writer.run("keep a code", move |file| {
-            if !finish(file, transaction, remember)? {
+            if !sessions::is_open(file, &code.allowed)? || !finish(file, transaction, remember)? {
                 return Ok(false);
             }
             insert_code(file, &code).map(|()| true)

@@ -13,13 +13,34 @@ pub(super) enum Ending<'a> {
     Session(&'a str),
 }
 
-/// Revokes live grants with their tokens; gives how many there were.
+/// Revokes live grants with their tokens; gives how many there were. Codes that would become such grants go as well.
 pub(super) fn grants(file: &Connection, which: &Ending<'_>, now: Time, tokens_end: Time) -> rusqlite::Result<usize> {
+    codes(file, which, now)?;
     let ids = found(file, which, now)?;
     for id in &ids {
         grant(file, *id, tokens_end)?;
     }
     Ok(ids.len())
+}
+
+/// Forgets codes that could still be redeemed.
+fn codes(file: &Connection, which: &Ending<'_>, now: Time) -> rusqlite::Result<()> {
+    let delete = |condition: &str| format!("DELETE FROM code WHERE grant_id IS NULL AND ends > ?1 AND {condition}");
+    let now = column(now);
+    match which {
+        Ending::Whose(Whose::Grant(_)) => Ok(0),
+        Ending::Whose(Whose::User(user)) => file.prepare_cached(&delete("user = ?2"))?.execute(params![now, user]),
+        Ending::Whose(Whose::Client(client)) => {
+            file.prepare_cached(&delete("client = ?2"))?.execute(params![now, client])
+        }
+        Ending::Whose(Whose::UserAt { user, client }) => {
+            file.prepare_cached(&delete("user = ?2 AND client = ?3"))?.execute(params![now, user, client])
+        }
+        Ending::Session(sid) => {
+            file.prepare_cached(&delete("session = ?2 AND offline = 0"))?.execute(params![now, sid])
+        }
+    }
+    .map(drop)
 }
 
 /// Revokes one grant.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::column::{at, column, digest, list, texts};
 use super::revoke::{self, Ending};
 use crate::ground::{Digest, Time};
-use crate::store::{Session, Spare};
+use crate::store::{Allowed, Session, Spare};
 
 pub(super) fn open(
     file: &Connection,
@@ -47,6 +47,13 @@ pub(super) fn live(file: &Connection, digest: Digest, now: Time) -> rusqlite::Re
     file.prepare_cached("SELECT * FROM session WHERE digest = ?1 AND min(idle_end, ends) > ?2")?
         .query_row(params![digest.as_bytes(), column(now)], row)
         .optional()
+}
+
+/// Whether the session of what was allowed has not ended.
+pub(super) fn is_open(file: &Connection, allowed: &Allowed) -> rusqlite::Result<bool> {
+    let Some(sid) = &allowed.session else { return Ok(true) };
+    file.prepare_cached("SELECT EXISTS (SELECT 1 FROM session WHERE user = ?1 AND sid = ?2)")?
+        .query_row(params![allowed.user, sid], |row| row.get(0))
 }
 
 pub(super) fn of_user(file: &Connection, user: &str, now: Time) -> rusqlite::Result<Vec<Session>> {
