@@ -93,6 +93,7 @@ impl House {
         let mut doors = Doors::new(count);
         let change = doors.prepare(&plan.listeners)?;
         let opened = Arc::new(open::open(plan, change.doors.clone(), None, 1, &context).await?);
+        opened.begin().await?;
 
         opened.verifier.warm().await;
         if let Some(together) = &context.together {

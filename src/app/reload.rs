@@ -10,8 +10,19 @@ use crate::config::diff::{self, Diff, Kind, Model};
 use crate::config::{self, Files, Plan};
 
 impl House {
-    /// Loads the file again. All or nothing: what is refused has changed nothing.
-    pub async fn reload(&self) -> ReloadReport {
+    /// Loads the file again. All or nothing: what is refused has changed nothing, and whoever asks for it and goes away
+    /// leaves nothing half done.
+    pub async fn reload(self: Arc<Self>) -> ReloadReport {
+        let control = self.context.control.clone();
+        let reloading = control.spawn(async move { self.load_again().await });
+        reloading.await.unwrap_or_else(|fault| ReloadReport {
+            done: false,
+            generation: 0,
+            problems: Some(format!("the reload broke off: {fault}")),
+        })
+    }
+
+    async fn load_again(&self) -> ReloadReport {
         let mut opened = self.opened.lock().await;
         let generation = opened.snapshot.generation + 1;
         match self.try_reload(&mut opened, generation).await {
@@ -40,10 +51,12 @@ impl House {
         let next = open::open(plan, change.doors.clone(), Some(opened), generation, &self.context).await;
         let next = Arc::new(next.map_err(|fault| format!("{fault:#}"))?);
         let diff = compared(opened, &next).await;
+        next.begin().await.map_err(|fault| format!("{fault:#}"))?;
         self.shared.house.store(Arc::clone(&next.snapshot));
         self.current.store(Arc::clone(&next));
         self.trust();
         self.obey(change);
+        next.succeed(opened).await;
         *opened = next;
         Ok(diff)
     }

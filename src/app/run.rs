@@ -68,7 +68,7 @@ async fn live(house: &Arc<House>) -> anyhow::Result<()> {
             // Signals that come while a reload runs make one more: the newest file ends up in force.
             _ = hangup.recv() => {
                 notify::reloading();
-                house.reload().await;
+                Arc::clone(house).reload().await;
                 notify::ready();
             }
             _ = terminate.recv() => break,

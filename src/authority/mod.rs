@@ -172,12 +172,12 @@ pub enum OpenFault {
 }
 
 impl Authority {
-    /// Loads the keys from the store, or makes them at the first start, and brings users and clients of the file in.
+    /// Loads the keys from the store, or makes them at the first start. Users and clients of the file are there after
+    /// `reconcile`, which is for when nothing else can fail any more.
     pub async fn open(settings: Settings, equipment: Equipment, context: &Context) -> Result<Self, OpenFault> {
         let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
         let sealer = Arc::new(equipment.sealer);
-        let kept = context.store.clients().await?;
-        let registry = Registry::new(&settings, &kept);
+        let registry = Registry::read(&settings, &context.store).await?;
         let ring = Ring::open(context, Arc::clone(&sealer), wanted(&settings, &registry)).await?;
         let throttle = Throttle::new(clock.instant());
         let together = Together::new(clock.instant(), equipment.counters.clone());
@@ -204,14 +204,13 @@ impl Authority {
             marks: equipment.marks,
         };
         authority.seal_second_factors().await;
-        authority.reconcile().await?;
         Ok(authority)
     }
 
-    /// The same authority under new settings: keys and failed attempts carry over. Users and clients that the settings name
-    /// no more lose what they hold.
+    /// The same authority under new settings: keys and failed attempts carry over. Nobody loses anything by it before
+    /// `reconcile`, as after `open`.
     pub async fn with_settings(&self, settings: Settings, equipment: Equipment) -> Result<Self, OpenFault> {
-        let registry = Registry::new(&settings, &self.store.clients().await?);
+        let registry = Registry::read(&settings, &self.store).await?;
         self.ring.want(wanted(&settings, &registry)).await?;
         let next = Self {
             metadata: metadata::document(&settings),
@@ -236,7 +235,6 @@ impl Authority {
             counters: equipment.counters,
             marks: equipment.marks,
         };
-        next.reconcile().await?;
         Ok(next)
     }
 

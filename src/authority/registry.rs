@@ -7,13 +7,15 @@ use super::client::Client;
 use super::grant::Grant;
 use super::registration;
 use super::settings::Settings;
-use crate::store::KeptClient;
+use crate::store::{KeptClient, SharedStore, StoreFault};
 use crate::token::jwt::Algorithm;
 
 /// All clients at one moment.
 pub(super) struct Registry {
     clients: HashMap<Arc<str>, Arc<Client>>,
     slow: Option<Slow>,
+    /// Which state of the kept clients this is.
+    version: u64,
 }
 
 /// Set when some client has an Argon2id secret. From then on every failed attempt costs as many hashes as the dearest
@@ -25,9 +27,15 @@ pub(super) struct Slow {
 }
 
 impl Registry {
+    /// What the file and the store say now. The version is read first: what changes in between is read once more.
+    pub(super) async fn read(settings: &Settings, store: &SharedStore) -> Result<Self, StoreFault> {
+        let version = store.versions().await?.clients;
+        Ok(Self::new(settings, &store.clients().await?, version))
+    }
+
     /// The file's clients and the enabled ones among `kept`. Where both name one, the file's counts. One whose registration
     /// does not fit the settings any more is left out, and the log says why.
-    pub(super) fn new(settings: &Settings, kept: &[KeptClient]) -> Self {
+    fn new(settings: &Settings, kept: &[KeptClient], version: u64) -> Self {
         let mut clients = settings.clients.clone();
         for row in kept.iter().filter(|row| !row.disabled && !settings.clients.contains_key(&*row.id)) {
             match registration::client(row, settings) {
@@ -36,7 +44,16 @@ impl Registry {
             }
         }
         let slow = Slow::among(&clients);
-        Self { clients, slow }
+        Self { clients, slow, version }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Clients that are not in `next` any more.
+    pub(super) fn gone_from(&self, next: &Self) -> Vec<String> {
+        self.clients.keys().filter(|id| !next.clients.contains_key(*id)).map(ToString::to_string).collect()
     }
 
     pub(super) fn client(&self, id: &str) -> Option<&Arc<Client>> {

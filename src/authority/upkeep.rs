@@ -7,7 +7,7 @@ use super::prove::totp_context;
 use super::registry::Registry;
 use super::sealing::SEALED;
 use super::{Authority, OpenFault, audit};
-use crate::store::{StoreFault, Versions};
+use crate::store::StoreFault;
 
 /// How often other processes' changes are looked for.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -18,7 +18,8 @@ const SWEEP: usize = 500;
 /// What was seen at the last look.
 #[derive(Default)]
 pub struct Upkeep {
-    seen: Option<Versions>,
+    /// The version of the signing keys.
+    keys: Option<u64>,
     looks: u64,
 }
 
@@ -44,15 +45,15 @@ impl Upkeep {
 
     async fn look(&mut self, authority: &Authority) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let now = authority.store.versions().await?;
-        let before = self.seen;
-        if before.is_none_or(|before| before.clients != now.clients) {
+        // Each authority knows what it has read: after a reload it is another one.
+        if authority.registry.load().version() != now.clients {
             authority.read_clients().await?;
         }
-        if before.is_none_or(|before| before.keys != now.keys) || authority.ring.is_due() {
+        if self.keys != Some(now.keys) || authority.ring.is_due() {
             authority.ring.refresh().await?;
         }
         // Only now: what could not be taken over is tried again.
-        self.seen = Some(now);
+        self.keys = Some(now.keys);
         Ok(())
     }
 
@@ -76,10 +77,31 @@ impl Upkeep {
 impl Authority {
     /// Takes over what commands have done to clients.
     async fn read_clients(&self) -> Result<(), OpenFault> {
-        let registry = Registry::new(&self.settings, &self.store.clients().await?);
+        let registry = Registry::read(&self.settings, &self.store).await?;
         self.ring.want(super::wanted(&self.settings, &registry)).await?;
-        self.registry.store(Arc::new(registry));
+        let before = self.registry.swap(Arc::new(registry));
+        self.end_clients_of(&before).await;
         Ok(())
+    }
+
+    /// Ends what clients hold that `old` knew and this authority does not. Whoever took them out has revoked that already;
+    /// but up to now this gateway gave them more. For when nobody asks `old` any more.
+    pub async fn succeed(&self, old: &Self) {
+        let before = old.registry.load_full();
+        self.end_clients_of(&before).await;
+    }
+
+    async fn end_clients_of(&self, before: &Registry) {
+        let gone = before.gone_from(&self.registry.load());
+        let now = self.clock.now();
+        for id in &gone {
+            if let Err(fault) = self.store.end_client(id.clone(), now, self.tokens_end(now)).await {
+                tracing::error!(client.id = id, "what a client got of late is not revoked: {fault}");
+            }
+        }
+        if !gone.is_empty() {
+            self.revocations_changed();
+        }
     }
 
     /// Seals the second factors that were kept clear before there was a key for it. What cannot be sealed now is good as it
@@ -120,7 +142,7 @@ impl Authority {
     }
 
     /// Brings users and clients of the file into the store; who is not in it any more loses everything.
-    pub(super) async fn reconcile(&self) -> Result<(), OpenFault> {
+    pub async fn reconcile(&self) -> Result<(), OpenFault> {
         let now = self.clock.now();
         let end = self.tokens_end(now);
         let clients = self.settings.clients.keys().map(ToString::to_string).collect();

@@ -41,6 +41,9 @@ pub trait Clients {
     /// Forgets a client, with its consents; revokes what it holds like disabling. `false` when there is none of this id.
     fn remove_client(&self, id: String, now: Time, tokens_end: Time) -> Act<'_, bool>;
 
+    /// Revokes everything that a client holds, whoever made it: for a gateway that has just come to know that it is gone.
+    fn end_client(&self, id: String, now: Time, tokens_end: Time) -> Act<'_, ()>;
+
     /// Notes which clients the file names now. Of those that it named before and names no more, every grant and token is
     /// revoked; their ids are given back.
     fn reconcile_clients(&self, named: Vec<String>, now: Time, tokens_end: Time) -> Act<'_, Vec<String>>;

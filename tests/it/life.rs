@@ -84,6 +84,41 @@ fn a_reload_changes_what_is_answered_and_a_broken_file_changes_nothing() {
     assert_eq!(house.get("/x").text(), "one");
 }
 
+/// What only opening finds comes after everything that can be read has been found good.
+#[test]
+fn a_reload_that_is_refused_takes_nothing_from_users_and_clients() {
+    const CLIENT: &str = "{id: demo, secret: {file: word}, grants: [client_credentials], scopes: [read]}";
+    let plot = Plot::new();
+    plot.write("word", "a-secret-of-forty-characters-and-no-less");
+    plot.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let yaml = |clients: &str, upstream: &str| {
+        plot.yaml(&format!(
+            "store: {{sqlite: store.db}}\nauthority:\n  issuer: http://127.0.0.1:{}\n  scopes: {{read: Read}}\n  \
+             clients: [{clients}]\nupstreams: {{far: {upstream}}}\n\
+             routes:\n  - {{match: GET /read, access: {{scope: read}}, respond: echo}}\n  \
+             - {{match: GET /far, access: public, upstream: far}}\n",
+            plot.port
+        ))
+    };
+    let far = "{servers: [\"http://127.0.0.1:9\"]}";
+    let (first, without) = (yaml(CLIENT, far), yaml("", far));
+    let broken = yaml("", "{servers: [\"https://127.0.0.1:9\"], tls: {ca: ca.pem}}");
+    let house = plot.start(&first);
+    let form = "grant_type=client_credentials&client_id=demo&client_secret=a-secret-of-forty-characters-and-no-less";
+    let given = house.post_form("/oauth/token", "", form);
+    let token = given.json()["access_token"].as_str().unwrap_or_else(|| panic!("{given:?}")).to_owned();
+    house.rewrite(&broken);
+    let report = house.reload();
+    let problems = report.json()["problems"].as_str().unwrap_or_default().to_owned();
+    assert!(report.status == 422 && !problems.contains("gateway.yaml:"), "{problems}");
+    assert_eq!(house.get_with("/read", &token).status, 200);
+    assert_eq!(house.post_form("/oauth/token", "", form).status, 200);
+    house.rewrite(&without);
+    assert_eq!(house.reload().status, 200);
+    let refused = (0..10_000).map(|_| house.get_with("/read", &token)).find(|answer| answer.status != 200);
+    assert_eq!(refused.unwrap().code(), "token_revoked");
+}
+
 #[test]
 fn fifty_reloads_under_load_fail_no_request() {
     let upstream = Upstream::plain();

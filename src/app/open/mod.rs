@@ -10,6 +10,7 @@ mod upstreams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use crate::authority::Authority;
@@ -61,10 +62,28 @@ pub struct Opened {
     pub verifier: Arc<Verifier>,
 }
 
+impl Opened {
+    /// Brings users and clients of the file into the store: the last that can fail before it is in force.
+    pub async fn begin(&self) -> anyhow::Result<()> {
+        match &self.authority {
+            Some(authority) => authority.reconcile().await.context("the authority"),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what the predecessor gave while this came up.
+    pub async fn succeed(&self, previous: &Self) {
+        if let (Some(new), Some(old)) = (&self.authority, &previous.authority) {
+            new.succeed(old).await;
+        }
+    }
+}
+
 /// Where requests without a route are counted.
 const UNMATCHED: &str = "-";
 
-/// Opens `plan`. Nothing of what runs is touched, so that a failure changes nothing.
+/// Opens `plan`. Nothing of what runs is touched, so that a failure changes nothing; what the file says of users and clients
+/// is brought in by `Opened::begin`.
 pub async fn open(
     plan: Plan,
     doors: Vec<Door>,

@@ -16,6 +16,7 @@ mod promises;
 mod properties;
 mod refresh;
 mod registration;
+mod reloading;
 mod tokens;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ impl House {
         let clock = ManualClock::at(Time::from_secs(NOW));
         let settings = Settings::new(parts).unwrap_or_else(|faults| panic!("{faults:?}"));
         let authority = Authority::open(settings, Equipment::default(), &context(&store, &clock)).await.unwrap();
+        authority.reconcile().await.unwrap();
         Self { authority, clock, store }
     }
 

@@ -58,6 +58,18 @@ pub(super) async fn a_client_that_leaves_the_file_loses_its_grants(store: &Share
     assert_eq!(left.iter().map(|grant| grant.client.as_str()).collect::<Vec<_>>(), ["b"]);
 }
 
+pub(super) async fn a_client_is_ended_by_its_id_alone(store: &SharedStore) {
+    store.keep_grant(grant(1, "a", "u1")).await.unwrap();
+    store.keep_grant(grant(2, "b", "u1")).await.unwrap();
+    store.end_client("a".into(), NOW, TOKENS_END).await.unwrap();
+    let left = store.grants(None, NOW, 10).await.unwrap();
+    assert_eq!(left.iter().map(|grant| grant.client.as_str()).collect::<Vec<_>>(), ["b"]);
+    let is_revoked = |client: &str, issued| store.is_revoked("t".into(), None, client.into(), issued, NOW);
+    assert!(is_revoked("a", NOW).await.unwrap());
+    assert!(!is_revoked("a", after(1)).await.unwrap());
+    assert!(!is_revoked("b", NOW).await.unwrap());
+}
+
 pub(super) async fn the_latest_use_of_a_secret_stays(store: &SharedStore) {
     let used = |secret: &str, at| SecretUse { client: "a".into(), secret: secret.into(), used: after(at) };
     store.secrets_used(vec![used("1", 5), used("2", 1)]).await.unwrap();

@@ -75,6 +75,7 @@ macro_rules! backends {
         clients::disabling_takes_and_enabling_gives_nothing_back,
         clients::a_removed_client_leaves_no_consent_and_no_grant,
         clients::a_client_that_leaves_the_file_loses_its_grants,
+        clients::a_client_is_ended_by_its_id_alone,
         clients::the_latest_use_of_a_secret_stays,
         people::a_user_comes_back_as_it_was_kept,
         people::a_name_and_an_id_belong_to_one_user_for_ever,

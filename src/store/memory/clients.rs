@@ -56,6 +56,10 @@ impl Clients for Memory {
         })
     }
 
+    fn end_client(&self, id: String, now: Time, tokens_end: Time) -> Act<'_, ()> {
+        self.act(move |rows| rows.revoke_client(&id, now, tokens_end))
+    }
+
     fn reconcile_clients(&self, named: Vec<String>, now: Time, tokens_end: Time) -> Act<'_, Vec<String>> {
         self.act(move |rows| {
             let named: BTreeSet<String> = named.into_iter().collect();

@@ -68,6 +68,12 @@ impl Clients for Postgres {
         })
     }
 
+    fn end_client(&self, id: String, now: Time, tokens_end: Time) -> Act<'_, ()> {
+        self.once("end a client", (id, now, tokens_end), |db, (id, now, tokens_end)| {
+            Box::pin(revoke::client(db, id, *now, *tokens_end))
+        })
+    }
+
     fn reconcile_clients(&self, named: Vec<String>, now: Time, tokens_end: Time) -> Act<'_, Vec<String>> {
         self.once("note the clients of the file", (named, now, tokens_end), |db, (named, now, tokens_end)| {
             Box::pin(async move {

@@ -58,6 +58,10 @@ impl Clients for Sqlite {
         })
     }
 
+    fn end_client(&self, id: String, now: Time, tokens_end: Time) -> Act<'_, ()> {
+        self.writer.run("end a client", move |file| revoke::client(file, &id, now, tokens_end))
+    }
+
     fn reconcile_clients(&self, named: Vec<String>, now: Time, tokens_end: Time) -> Act<'_, Vec<String>> {
         self.writer.run("note the clients of the file", move |file| {
             let mut rows = file.prepare_cached("SELECT id FROM declared WHERE kind = 'client' ORDER BY id")?;
