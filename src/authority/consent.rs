@@ -13,7 +13,7 @@ use super::endpoint::Incoming;
 use super::error::OAuthError;
 use super::form::Form;
 use super::page::{Consent, ConsentScope, Framing, Words};
-use super::redirect::{form_target, shown_host};
+use super::redirect::{form_targets, shown_host};
 use super::scope::OPENID;
 use super::visit::Visit;
 use crate::store::{self, User};
@@ -126,7 +126,7 @@ impl Authority {
             public: client.is_some_and(|client| client.is_public() && !client.parts().trusted),
             user: visit.user().map_or("", |user| &user.name),
         };
-        let framing = Framing::page().sends_to(&form_target(&request.redirect_uri));
+        let framing = Framing::page().sends_to(&form_targets(&request.redirect_uri, client.map(AsRef::as_ref)));
         Ok(self.pages.consent(words, &view, &framing))
     }
 

@@ -13,7 +13,7 @@ use super::error::OAuthError;
 use super::form::Form;
 use super::page::{Choose, Framing, Login, Words};
 use super::prove::{Place, Proof};
-use super::redirect::form_target;
+use super::redirect::form_targets;
 use super::visit::Visit;
 use crate::ground::Secret;
 
@@ -194,7 +194,7 @@ impl Authority {
             notice: notice.map(|(_, text)| text),
         };
         let status = notice.map_or(StatusCode::OK, |(status, _)| status);
-        Ok(self.pages.login(self.words(transaction, incoming), &view, status, &framing(transaction)))
+        Ok(self.pages.login(self.words(transaction, incoming), &view, status, &self.framing(transaction)))
     }
 
     fn show_code(
@@ -208,7 +208,7 @@ impl Authority {
         let status = notice.map_or(StatusCode::OK, |(status, _)| status);
         let words = self.words(transaction, incoming);
         let notice = (status, notice.map(|(_, text)| text));
-        Ok(self.pages.second_factor(words, (&csrf, &carried), notice, &framing(transaction)))
+        Ok(self.pages.second_factor(words, (&csrf, &carried), notice, &self.framing(transaction)))
     }
 
     fn show_choice(
@@ -220,7 +220,7 @@ impl Authority {
         let (csrf, carried) = (self.csrf(visit, transaction.id(), false)?, self.sealed(transaction)?);
         let user = visit.user().map_or("", |user| &user.name);
         let view = Choose { csrf: &csrf, transaction: &carried, user };
-        Ok(self.pages.choose(self.words(transaction, incoming), &view, &framing(transaction)))
+        Ok(self.pages.choose(self.words(transaction, incoming), &view, &self.framing(transaction)))
     }
 
     /// What is written into the name's field already: the hint, or who is signed in and has to prove it again.
@@ -252,12 +252,16 @@ impl Authority {
             Purpose::Account { .. } => None,
         }
     }
-}
 
-/// A form of a sign-in may end at the client at once: where nobody is asked for consent, and where the answer is an error.
-fn framing(transaction: &Transaction) -> Framing {
-    match &transaction.purpose {
-        Purpose::Authorize(request) => Framing::page().sends_to(&form_target(&request.redirect_uri)),
-        Purpose::Account { .. } => Framing::page(),
+    /// A form of a sign-in may end at the client at once: where nobody is asked for consent, and where the answer is an error.
+    fn framing(&self, transaction: &Transaction) -> Framing {
+        match &transaction.purpose {
+            Purpose::Authorize(request) => {
+                let registry = self.registry.load();
+                let client = registry.client(&request.client).map(AsRef::as_ref);
+                Framing::page().sends_to(&form_targets(&request.redirect_uri, client))
+            }
+            Purpose::Account { .. } => Framing::page(),
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use super::client::Client;
+
 /// A registered redirect URI (RFC 6749 section 3.1.2), or one of RP-initiated logout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectUri {
@@ -105,6 +107,20 @@ pub(super) fn form_target(redirect_uri: &str) -> String {
         Ok(url) => format!("{}:", url.scheme()),
         Err(_) => "'none'".to_owned(),
     }
+}
+
+/// The same, and where the client says that its callback may send the browser on to: Chromium holds a form to its page's
+/// list on every redirect until there is a page.
+pub(super) fn form_targets(redirect_uri: &str, client: Option<&Client>) -> String {
+    let mut targets = vec![form_target(redirect_uri)];
+    let is_origin = |text: &&String| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == **text);
+    let more = client.into_iter().flat_map(|client| &client.parts().origins).filter(is_origin);
+    for origin in more {
+        if !targets.contains(origin) {
+            targets.push(origin.clone());
+        }
+    }
+    targets.join(" ")
 }
 
 /// The host that people are told they go to.

@@ -26,10 +26,14 @@ fn chromium_walks_the_pages_with_a_keyboard_alone() {
          - {{id: spa, name: Example Shop, redirect_uris: [\"{callback}\"], grants: [authorization_code, refresh_token], \
          scopes: [openid, offline_access, read]}}\n    \
          - {{id: own, trusted: true, redirect_uris: [\"{callback}\"], grants: [authorization_code], \
+         scopes: [openid, read]}}\n    \
+         - {{id: far, trusted: true, redirect_uris: [\"{}\"], origins: [\"{}\"], grants: [authorization_code], \
          scopes: [openid, read]}}\n\
          routes:\n  - {{match: GET /read, access: {{scope: read}}, respond: echo}}\n",
         plot.port,
-        users.join(", ")
+        users.join(", "),
+        callback.replace("/cb", "/far"),
+        callback.replace("127.0.0.1", "localhost").replace("/cb", "")
     ));
     let house = plot.start(&yaml);
     let script = clients::script("chromium.mjs");

@@ -288,3 +288,19 @@ async fn az_22_a_finished_transaction_never_makes_a_second_code() {
         assert!(page.html.contains("This is done already"), "{}", page.html);
     }
 }
+
+/// A browser holds a form to this list on all redirects until there is a page.
+#[tokio::test]
+async fn ui_01_forms_of_a_sign_in_may_end_at_the_client_and_at_the_pages_that_it_names() {
+    let mut parts = people();
+    let own = parts.clients.pop().unwrap().parts().clone();
+    parts.clients.push(client(ClientParts { origins: vec!["https://home.test".into(), "nonsense;".into()], ..own }));
+    let house = House::with(parts).await;
+    for (id, more) in [("web", ""), ("own", " https://home.test")] {
+        let mut browser = Browser::new(&house);
+        let first = browser.get(&authorize(&[("client_id", id)])).await;
+        let login = browser.follow(first).await;
+        let policy = login.header("content-security-policy").to_owned();
+        assert!(policy.contains(&format!("form-action 'self' https://app.test{more};")), "{policy}");
+    }
+}

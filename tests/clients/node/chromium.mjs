@@ -10,8 +10,12 @@ const [issuer, callback, password, pictures] = process.argv.slice(2);
 const problems = [];
 const expect = (condition, what) => { if (!condition) throw new Error(what); };
 
+const elsewhere = `http://localhost:${new URL(callback).port}`;
+
 // The application: a page that says that somebody is back.
 const application = createServer((request, response) => {
+  // A callback that goes on to the pages of the application, which are of another origin.
+  if (request.url.startsWith('/far')) return response.writeHead(302, {location: `${elsewhere}/home`}).end();
   response.writeHead(200, {'content-type': 'text/html'});
   response.end('<!doctype html><html lang=en><link rel=icon href="data:,"><title>app</title><h1>app</h1></html>');
 }).listen(new URL(callback).port, '127.0.0.1');
@@ -253,6 +257,10 @@ async function own(user, look) {
   await visit(look, page, 'choose');
   await press(page, 'button[value=continue]');
   expect(answered(page, again).get('code'), 'no code after the choice');
+  const far = asks('openid read', {client_id: 'far', prompt: 'login', redirect_uri: callback.replace('/cb', '/far')});
+  await page.goto(far.url);
+  await signIn(page, user, password);
+  expect(page.url() === `${elsewhere}/home`, `the callback could not go on: ${page.url()}`);
 }
 
 // Two tabs of one browser, two requests, each with its own end.

@@ -42,8 +42,9 @@ section! {
         redirect_uris: Option<Vec<At<String>>>,
         /// Where browsers may be sent back to after signing out.
         post_logout_redirect_uris: Option<Vec<At<String>>>,
-        /// Origins whose web pages may read the answers of the token endpoint. Default: those of its `https` redirect URIs
-        /// when it is a public client, otherwise none.
+        /// Origins of its web pages. They may read the answers of the token endpoint, and its callback may send a browser on
+        /// to them: Chromium breaks off a sign-in whose callback redirects to an origin that is named neither here nor by
+        /// the redirect URI. Default: those of its `https` redirect URIs when it is a public client, otherwise none.
         origins: Option<Vec<At<String>>>,
         /// Scopes that it may have, of those under `authority.scopes` and the built-in ones. A request that names none gets
         /// all of the former.
