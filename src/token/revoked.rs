@@ -166,15 +166,16 @@ impl Follower {
         }
     }
 
-    /// Takes over what is new.
+    /// Takes over what is new: all of it, or nothing, and then all of it the next time.
     async fn read(&mut self) -> Result<(), StoreFault> {
         let now = self.clock.now();
         let mut fresh = Vec::new();
+        let mut number = self.number;
         if self.number == 0 || self.store.versions().await?.revocations > self.number {
             loop {
-                let page = self.store.revocations(self.number, now, PAGE).await?;
+                let page = self.store.revocations(number, now, PAGE).await?;
                 let is_last = page.len() < PAGE;
-                self.number = page.last().map_or(self.number, |last| last.number);
+                number = page.last().map_or(number, |last| last.number);
                 fresh.extend(page);
                 if is_last {
                     break;
@@ -191,6 +192,7 @@ impl Follower {
             }
             set.bound(now);
             self.revocations.put(set);
+            self.number = number;
         }
         self.revocations.read.store(self.clock.now().millis(), Ordering::Relaxed);
         Ok(())

@@ -24,6 +24,9 @@ pub struct Memory {
     /// Every verb fails from now on: for tests of what others do then.
     #[cfg(test)]
     pub(crate) is_down: std::sync::atomic::AtomicBool,
+    /// So many verbs more succeed, and then every one fails; `None`: all succeed.
+    #[cfg(test)]
+    pub(crate) verbs_left: Mutex<Option<usize>>,
     /// Counts the key sets that were kept.
     #[cfg(test)]
     pub(crate) kept: tokio::sync::watch::Sender<usize>,
@@ -64,12 +67,21 @@ impl Memory {
     /// Runs one verb.
     fn act<T: Send + 'static>(&self, work: impl FnOnce(&mut Rows) -> T) -> Act<'_, T> {
         #[cfg(test)]
-        if self.is_down.load(std::sync::atomic::Ordering::SeqCst) {
+        if self.is_down.load(std::sync::atomic::Ordering::SeqCst) || self.is_worn_out() {
             let fault = super::StoreFault { act: "do anything", cause: "the disk is gone".into() };
             return Box::pin(ready(Err(fault)));
         }
         let done = work(&mut self.rows.lock());
         Box::pin(ready(Ok(done)))
+    }
+
+    /// Uses up one of the verbs that are left.
+    #[cfg(test)]
+    fn is_worn_out(&self) -> bool {
+        let mut left = self.verbs_left.lock();
+        let is_over = *left == Some(0);
+        *left = left.map(|left| left.saturating_sub(1));
+        is_over
     }
 }
 

@@ -83,6 +83,26 @@ async fn what_the_store_revokes_is_refused_after_a_kick() {
     following.abort();
 }
 
+#[tokio::test]
+async fn what_was_read_before_a_page_failed_is_read_again() {
+    let clock = ManualClock::at(Time::from_secs(100));
+    let memory = Arc::new(Memory::default());
+    memory.revoke_token("early".into(), Time::from_secs(200)).await.unwrap();
+    let revocations = Arc::new(Revocations::default());
+    let mut follower = Follower::open(Arc::clone(&revocations), memory.clone(), clock).await.unwrap();
+    for number in 0..=PAGE {
+        memory.revoke_token(number.to_string(), Time::from_secs(200)).await.unwrap();
+    }
+    // The version and the first page.
+    *memory.verbs_left.lock() = Some(2);
+    assert!(follower.read().await.is_err(), "the second page fails");
+    *memory.verbs_left.lock() = None;
+    follower.read().await.unwrap();
+    for id in ["early".to_owned(), "0".to_owned(), PAGE.to_string()] {
+        assert!(revocations.refuse(&token(&id, None, "c", 1)), "{id}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_set_agrees_with_a_list_of_everything(
