@@ -61,13 +61,13 @@ pub fn audit(command: Command, file: &Path) -> ExitCode {
     };
     match (verdict, command) {
         (Err(fault), _) => {
-            eprintln!("portcullis: the log {} cannot be read: {fault}", log.display());
+            complain!("portcullis: the log {} cannot be read: {fault}", log.display());
             ExitCode::from(COULD_NOT_RUN)
         }
         (Ok(verdict), Command::Verify { .. }) => tell(&verdict),
         (Ok(verdict), Command::Show { .. }) if verdict.damages.is_empty() => ExitCode::SUCCESS,
         (Ok(_), Command::Show { .. }) => {
-            eprintln!("the log is not whole: `portcullis audit verify` says where");
+            complain!("the log is not whole: `portcullis audit verify` says where");
             ExitCode::from(PROBLEMS)
         }
     }
@@ -112,5 +112,10 @@ fn show(line: &str, which: &Which, format: Format) {
     }
     let fields = ["subject", "client", "grant", "session", "id", "scope", "detail", "source", "request_id"];
     let told = fields.iter().filter(|name| !text(name).is_empty()).map(|name| format!("{name}={:?}", text(name)));
-    say!("{}  {:<28} {}", text("at"), text("event"), told.collect::<Vec<_>>().join(" "));
+    say!(
+        "{}  {:<28} {}",
+        terminal::quoted(text("at")),
+        terminal::quoted(text("event")),
+        told.collect::<Vec<_>>().join(" ")
+    );
 }

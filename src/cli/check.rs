@@ -65,7 +65,7 @@ fn diff(arguments: &Arguments, new: &Model, against: &str) -> ExitCode {
     let diff = match diff {
         Ok(diff) => diff,
         Err(fault) => {
-            eprintln!("portcullis cannot compare with {against}: {fault}");
+            complain!("portcullis cannot compare with {against}: {fault}");
             return ExitCode::from(COULD_NOT_RUN);
         }
     };

@@ -129,7 +129,7 @@ fn registration(add: Add) -> Registration {
 fn show_secret(id: &str, secret: Option<String>) {
     match secret {
         Some(secret) => {
-            eprintln!("the secret of client {id}, shown this once:");
+            complain!("the secret of client {id}, shown this once:");
             say!("{secret}");
         }
         None => say!("client {id} is kept; it has no secret"),

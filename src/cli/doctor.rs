@@ -37,7 +37,7 @@ pub fn doctor(arguments: &Arguments) -> ExitCode {
     let token = match arguments.token.clone().map(|token| super::token::read(Some(token))).transpose() {
         Ok(token) => token,
         Err(cause) => {
-            eprintln!("portcullis: the token cannot be read: {cause}");
+            complain!("portcullis: the token cannot be read: {cause}");
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
@@ -50,7 +50,7 @@ pub fn doctor(arguments: &Arguments) -> ExitCode {
         found.push(finding);
     });
     if let Err(fault) = examined {
-        eprintln!("portcullis cannot examine the gateway: {fault:#}");
+        complain!("portcullis cannot examine the gateway: {fault:#}");
         return ExitCode::from(COULD_NOT_RUN);
     }
     let count = |verdict: Verdict| found.iter().filter(|finding| finding.verdict == verdict).count();
@@ -72,5 +72,5 @@ fn show(finding: &Finding) {
         Verdict::Skipped => ("skip", "2"),
     };
     let word = terminal::painted(word, code, terminal::stdout_takes_color());
-    say!("{word}  {:9} {}\n      {}", finding.about, finding.probe, finding.detail);
+    say!("{word}  {:9} {}\n      {}", finding.about, finding.probe, terminal::quoted(&finding.detail));
 }

@@ -67,7 +67,10 @@ pub fn explain(arguments: &Arguments) -> ExitCode {
     match explained {
         Ok((explanation, upstream)) => {
             match arguments.format {
-                Format::Human => show(&explanation, upstream.as_ref()),
+                Format::Human => match terminal::all_quoted(&(explanation.clone(), upstream)) {
+                    Ok((explanation, upstream)) => show(&explanation, upstream.as_ref()),
+                    Err(fault) => complain!("portcullis cannot show this: {fault}"),
+                },
                 Format::Json => {
                     let mut value = serde_json::to_value(&explanation).unwrap_or_default();
                     if let (Some(map), Some(upstream)) = (value.as_object_mut(), upstream) {
@@ -82,7 +85,7 @@ pub fn explain(arguments: &Arguments) -> ExitCode {
             }
         }
         Err(fault) => {
-            eprintln!("portcullis cannot explain this: {fault:#}");
+            complain!("portcullis cannot explain this: {fault:#}");
             ExitCode::from(COULD_NOT_RUN)
         }
     }

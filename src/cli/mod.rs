@@ -9,6 +9,11 @@ macro_rules! say {
     ($($part:tt)*) => { $crate::cli::terminal::line(format_args!($($part)*)) };
 }
 
+/// A line for whoever typed the command, beside what was asked for.
+macro_rules! complain {
+    ($($part:tt)*) => { $crate::cli::terminal::complaint(format_args!($($part)*)) };
+}
+
 mod audit;
 mod check;
 mod client;

@@ -28,7 +28,7 @@ where
         match act(office).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(Refused::Wish(text)) => {
-                eprintln!("portcullis: {text}");
+                complain!("portcullis: {text}");
                 ExitCode::from(PROBLEMS)
             }
             Err(Refused::Store(fault)) => could_not_run(&fault.to_string()),
@@ -38,6 +38,6 @@ where
 }
 
 fn could_not_run(text: &str) -> ExitCode {
-    eprintln!("portcullis cannot run: {text}");
+    complain!("portcullis cannot run: {text}");
     ExitCode::from(COULD_NOT_RUN)
 }

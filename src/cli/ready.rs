@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::{COULD_NOT_RUN, PROBLEMS};
+use super::{COULD_NOT_RUN, PROBLEMS, terminal};
 use crate::app::ask;
 
 #[derive(Args)]
@@ -20,13 +20,13 @@ pub fn ready(arguments: &Arguments) -> ExitCode {
     let (ready, told) = match ask::readiness(&arguments.admin) {
         Ok(answer) => answer,
         Err(fault) => {
-            eprintln!("{fault:#}");
+            complain!("{fault:#}");
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
     say!("{}", if ready { "ready" } else { "not ready" });
     for dependency in told.get("dependencies").and_then(Value::as_array).into_iter().flatten() {
-        let text = |key| dependency.get(key).and_then(Value::as_str).unwrap_or_default();
+        let text = |key| terminal::quoted(dependency.get(key).and_then(Value::as_str).unwrap_or_default());
         if text("state") != "up" {
             say!("{} {}: {} {}", text("kind"), text("name"), text("state"), text("detail"));
         }

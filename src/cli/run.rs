@@ -22,7 +22,7 @@ pub fn run(file: PathBuf, workers: Option<usize>, log_level: Option<String>) -> 
             ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS })
         }
         Err(RunFault::Fault(fault)) => {
-            eprintln!("portcullis cannot run: {fault:#}");
+            complain!("portcullis cannot run: {fault:#}");
             ExitCode::from(COULD_NOT_RUN)
         }
     }

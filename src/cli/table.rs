@@ -1,14 +1,18 @@
 //! Lists for people: columns that stand below one another.
 
+use super::terminal;
+
 /// Prints rows below headings; the last column is not padded.
 pub fn print(headings: &[&str], rows: &[Vec<String>]) {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| terminal::quoted(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(headings.get(column).map(|heading| heading.len())).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let headings: Vec<String> = headings.iter().map(|heading| heading.to_uppercase()).collect();
-    for row in std::iter::once(&headings).chain(rows) {
+    for row in std::iter::once(&headings).chain(&rows) {
         let last = row.len().saturating_sub(1);
         let cells = row.iter().zip(&widths).enumerate();
         let line: Vec<String> = cells

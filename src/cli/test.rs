@@ -50,7 +50,7 @@ pub fn test(arguments: &Arguments) -> ExitCode {
     let report = match ran {
         Ok(report) => report,
         Err(fault) => {
-            eprintln!("portcullis cannot run the tests: {fault:#}");
+            complain!("portcullis cannot run the tests: {fault:#}");
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
@@ -76,14 +76,14 @@ fn load(arguments: &Arguments, source: &dyn Source) -> Result<(Plan, Vec<Suite>)
 fn show(ran: &Ran, color: bool) {
     let paint = |text: &str, code: &str| terminal::painted(text, code, color);
     if ran.passed {
-        say!("{}    {}  {}", paint("ok", "32"), ran.name, paint(&ran.outcome, "2"));
+        say!("{}    {}  {}", paint("ok", "32"), ran.name, paint(&terminal::quoted(&ran.outcome), "2"));
         return;
     }
     say!("{}  {}  ({}:{})", paint("FAIL", "1;31"), ran.name, ran.file, ran.line);
     for miss in &ran.misses {
-        say!("      {miss}");
+        say!("      {}", terminal::quoted(miss));
     }
-    say!("      {}", paint(&ran.why, "2"));
+    say!("      {}", paint(&terminal::quoted(&ran.why), "2"));
 }
 
 fn conclude(report: &Report, color: bool) {

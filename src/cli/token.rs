@@ -29,7 +29,7 @@ pub fn token(command: Command, file: PathBuf) -> ExitCode {
     let token = match read(token) {
         Ok(token) => token,
         Err(cause) => {
-            eprintln!("portcullis: the token cannot be read: {cause}");
+            complain!("portcullis: the token cannot be read: {cause}");
             return ExitCode::from(COULD_NOT_RUN);
         }
     };
@@ -47,7 +47,7 @@ pub fn token(command: Command, file: PathBuf) -> ExitCode {
             ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS })
         }
         Err(OfficeFault::Fault(fault)) => {
-            eprintln!("portcullis cannot run: {fault:#}");
+            complain!("portcullis cannot run: {fault:#}");
             ExitCode::from(COULD_NOT_RUN)
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn read(token: Option<String>) -> std::io::Result<String> {
         return Ok(token.trim().to_owned());
     }
     if std::io::stdin().is_terminal() {
-        eprintln!("the token, then Ctrl-D:");
+        complain!("the token, then Ctrl-D:");
     }
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text)?;
@@ -81,7 +81,7 @@ fn show(inspection: &Inspection) {
     for (check, outcome) in &inspection.checks {
         match outcome {
             Outcome::Good => say!("{}  {check}", painted("good   ", "32")),
-            Outcome::Failed(why) => say!("{}  {check}: {why}", painted("FAILED ", "31")),
+            Outcome::Failed(why) => say!("{}  {check}: {}", painted("FAILED ", "31"), terminal::quoted(why)),
             Outcome::NotReached => say!("{}  {check}", painted("not yet", "2")),
         }
     }

@@ -14,7 +14,7 @@ pub fn export(file: PathBuf) -> ExitCode {
         let text = serde_json::to_string_pretty(&export);
         say!("{}", text.map_err(|cause| Refused::Wish(format!("the export cannot be written: {cause}")))?);
         for what in left_out {
-            eprintln!("left out: {what}");
+            complain!("left out: {what}");
         }
         Ok(())
     })
@@ -47,7 +47,7 @@ pub fn import(path: &Path, from: From, dry_run: bool, file: PathBuf) -> ExitCode
             From::NodeOauth2Server => {
                 let brought = office.administration.import_from_node(&text, dry_run).await?;
                 for note in brought.notes {
-                    eprintln!("note: {note}");
+                    complain!("note: {note}");
                 }
                 brought.changes
             }
@@ -56,7 +56,7 @@ pub fn import(path: &Path, from: From, dry_run: bool, file: PathBuf) -> ExitCode
             say!("{change}");
         }
         if dry_run {
-            eprintln!("nothing was changed (--dry-run)");
+            complain!("nothing was changed (--dry-run)");
         }
         Ok(())
     })

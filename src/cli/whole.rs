@@ -29,7 +29,7 @@ pub fn export(file: PathBuf) -> ExitCode {
         let tally = office.administration.take_out(&mut out, &mut |done, of| meter.show(done, of)).await?;
         drop(out);
         meter.clear();
-        eprintln!("exported: {tally}");
+        complain!("exported: {tally}");
         Ok(())
     })
 }
@@ -53,7 +53,7 @@ pub fn import(path: &Path, dry_run: bool, file: PathBuf) -> ExitCode {
             return Ok(());
         }
         say!("would move: {}", filled.tally);
-        eprintln!("nothing was changed (--dry-run)");
+        complain!("nothing was changed (--dry-run)");
         filled.occupied.map_or(Ok(()), |cause| Err(Refused::Wish(cause)))
     })
 }

@@ -23,6 +23,14 @@ pub fn needs_no_escape(text: &[u8]) -> bool {
     !finds(text, suspect, |byte| !matches!(byte, b' '..=b'~') || byte == b'"' || byte == b'\\')
 }
 
+/// Whether it changes what a terminal shows: controls, C1 ones too, and bidirectional marks that make a line read
+/// differently from what it says.
+pub fn is_deceptive(character: char) -> bool {
+    let turns = matches!(character,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}');
+    turns || character.is_control()
+}
+
 /// Turns capital letters of ASCII into small ones.
 pub fn lower(text: &mut [u8]) {
     if text.len() < 8 {

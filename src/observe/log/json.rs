@@ -165,11 +165,8 @@ pub fn escape(out: &mut Vec<u8>, text: &str) {
         match character {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => {
-                unicode(out, character);
-            }
-            control if control.is_control() => unicode(out, control),
-            plain => out.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
+            mark if plain::is_deceptive(mark) => unicode(out, mark),
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
 }
