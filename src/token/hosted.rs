@@ -41,27 +41,28 @@ impl Hosted {
         Self { store, revocations, sightings, missing }
     }
 
-    /// The claims of an opaque token. What cannot be one never gets to the store.
+    /// The claims of an opaque token; `None` for one that is not ours or not good any more. What cannot be one never gets to
+    /// the store.
     pub(super) async fn claims(
         &self,
         token: &str,
         digest: Digest,
         now: Time,
-    ) -> Result<Map<String, Value>, TokenFault> {
+    ) -> Result<Option<Map<String, Value>>, TokenFault> {
         let text = token.strip_prefix(OPAQUE).unwrap_or_default();
         let is_one =
             text.len() == LENGTH && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !is_one || self.missing.contains_key(&digest) {
-            return Err(TokenFault::Inactive);
+            return Ok(None);
         }
         let kept = self.store.token(digest, now).await;
         let kept = kept.map_err(|fault| TokenFault::StoreUnavailable(fault.to_string().into()))?;
         let Some(kept) = kept else {
             self.missing.insert(digest, ());
-            return Err(TokenFault::Inactive);
+            return Ok(None);
         };
         match serde_json::from_str(&kept.claims) {
-            Ok(Value::Object(claims)) => Ok(claims),
+            Ok(Value::Object(claims)) => Ok(Some(claims)),
             Ok(_) | Err(_) => Err(TokenFault::StoreUnavailable("the claims of a kept token cannot be read".into())),
         }
     }

@@ -188,14 +188,22 @@ impl Verifier {
         }
     }
 
-    /// An opaque token of the hosted authority.
+    /// An opaque token of the form that ours have. The own store is asked first, whatever the route takes: what is found there
+    /// is ours and is shown to nobody. Others may run the same program, so that what is not found may be one of theirs.
     async fn look_up(&self, question: &Question<'_>) -> Result<Arc<Claims>, TokenFault> {
-        let is_ours = |issuer: &&Arc<Issuer>| issuer.settings.hosted.is_some() && question.accepts(issuer);
-        let Some(issuer) = self.issuers.iter().find(is_ours) else {
+        let own = self.issuers.iter().find(|issuer| issuer.settings.hosted.is_some());
+        let (Some(issuer), Some(hosted)) = (own, &self.hosted) else {
             return self.introspect(question, None).await;
         };
-        let Some(hosted) = &self.hosted else { return Err(TokenFault::IssuerUnknown) };
-        let all = hosted.claims(question.token, question.digest, question.now).await?;
+        let Some(all) = hosted.claims(question.token, question.digest, question.now).await? else {
+            return match self.introspect(question, None).await {
+                Err(cause) if question.accepts(issuer) => Err(graver(TokenFault::Inactive, cause)),
+                answer => answer,
+            };
+        };
+        if !question.accepts(issuer) {
+            return Err(TokenFault::IssuerUnknown);
+        }
         let until = question.now.plus(hosted::FOUND_FOR);
         let claims = claims::read(&issuer.settings, Origin::Signed, all, question.digest, (question.now, until))?;
         let claims = Arc::new(claims);

@@ -1,3 +1,5 @@
+mod opaque;
+
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use serde_json::json;
