@@ -111,9 +111,14 @@ pub struct ClaimPaths {
     pub client: Option<ClaimPath>,
 }
 
-/// The place of a claim: `realm_access.roles`. A claim whose own name has dots is found first.
+/// The place of a claim: `realm_access.roles`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimPath(String);
+pub struct ClaimPath {
+    /// From the outermost claim inwards.
+    steps: Vec<String>,
+    /// All of a path that was written with dots: a claim that has them in its name is found first.
+    whole: Option<String>,
+}
 
 impl IssuerSettings {
     /// An issuer of the file with every default: all algorithms, keys by discovery when there is a `url`.
@@ -240,24 +245,36 @@ impl TypeRule {
 
 impl Default for ClaimPaths {
     fn default() -> Self {
-        Self { scopes: None, roles: None, subject: ClaimPath("sub".to_owned()), client: None }
+        Self {
+            scopes: None,
+            roles: None,
+            subject: ClaimPath { steps: vec!["sub".to_owned()], whole: None },
+            client: None,
+        }
     }
 }
 
 impl ClaimPath {
     /// Reads a path: names between dots, none of them empty.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.split('.').any(str::is_empty) || text.chars().any(char::is_control) {
+        Self::of(&text.split('.').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    /// Of its steps. Where one has a dot in it they were written as a list, and stand for nothing else.
+    pub fn of(steps: &[String]) -> Result<Self, String> {
+        let text = steps.join(".");
+        if steps.is_empty() || steps.iter().any(String::is_empty) || text.chars().any(char::is_control) {
             return Err(format!("`{text}` is not the name of a claim, or a path of names with dots between them"));
         }
-        Ok(Self(text.to_owned()))
+        let is_list = steps.iter().any(|step| step.contains('.'));
+        Ok(Self { steps: steps.to_vec(), whole: (!is_list).then_some(text) })
     }
 
     pub(super) fn find<'a>(&self, all: &'a Map<String, Value>) -> Option<&'a Value> {
-        if let Some(value) = all.get(&self.0) {
+        if let Some(value) = self.whole.as_ref().and_then(|name| all.get(name)) {
             return Some(value);
         }
-        let mut steps = self.0.split('.');
+        let mut steps = self.steps.iter();
         let first = all.get(steps.next()?)?;
         steps.try_fold(first, |value, step| value.get(step))
     }

@@ -98,7 +98,7 @@ fn introspection(planned: &plan::Introspection) -> Result<IntrospectionSettings,
 
 /// Where facts stand in an issuer's tokens.
 pub fn claims(planned: &plan::ClaimPaths) -> Result<ClaimPaths, String> {
-    let path = |path: &Option<Vec<String>>| path.as_ref().map(|path| ClaimPath::parse(&path.join("."))).transpose();
+    let path = |path: &Option<Vec<String>>| path.as_deref().map(ClaimPath::of).transpose();
     let usual = ClaimPaths::default();
     Ok(ClaimPaths {
         scopes: path(&planned.scopes)?,
@@ -106,4 +106,33 @@ pub fn claims(planned: &plan::ClaimPaths) -> Result<ClaimPaths, String> {
         subject: path(&planned.subject)?.unwrap_or(usual.subject),
         client: path(&planned.client)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::app::rehearsal;
+    use crate::config::{self, source::Memory};
+
+    /// Roles that stand at `place` in the file are found by a route that needs one.
+    fn check(place: &str) {
+        let text = format!(
+            "version: 1\nlisten: [{{address: \"127.0.0.1:8080\"}}]\nissuers:\n  corp: {{url: https://id.example, audience: api, \
+             claims: {{roles: {place}}}}}\nroutes:\n  - {{match: GET /a, access: {{role: clerk}}, respond: echo}}\ntests:\n  \
+             - {{call: GET /a, token: {{role: clerk}}, expect: allow}}\n"
+        );
+        let source = Memory::default().with("gateway.yaml", text);
+        let plan = config::load(Path::new("gateway.yaml"), &source).map_err(|problems| problems.render(false));
+        let passed = plan.map_err(anyhow::Error::msg).map(|plan| rehearsal::tests::must_pass(&plan));
+        assert_eq!(passed.unwrap(), Ok(()), "{place}");
+    }
+
+    #[test]
+    fn roles_are_found_where_a_text_or_a_list_says() {
+        check("realm_access.roles");
+        check("[realm_access, roles]");
+        check("[resource_access, com.example.api, roles]");
+        check("[\"https://example.com/roles\"]");
+    }
 }
