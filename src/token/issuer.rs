@@ -29,7 +29,7 @@ pub struct IssuerSettings {
     pub leeway: Duration,
     /// How long the last good keys are used after the last success. Default 12 h.
     pub stale_for: Duration,
-    /// How often keys are fetched. Default 5 min.
+    /// How often keys are fetched, and at least twice within `stale_for`. Default 5 min.
     pub refresh_every: Duration,
     /// How often at most unknown key ids make us fetch. Default 30 s.
     pub refetch_every: Duration,

@@ -11,6 +11,7 @@ use crate::config::plan::{
     AUTHORITY, Algorithm, ClaimPaths, Introspection, Issuer, KeySource, NamedFile, Proof, SecretAuth,
 };
 use crate::config::problem::Problem;
+use crate::ground::duration;
 
 /// Clocks that differ by more than this are broken.
 const MOST_LEEWAY: Duration = Duration::from_secs(60);
@@ -62,12 +63,12 @@ fn one(name: &At<String>, written: &Written, check: &mut Check<'_>) -> Option<Is
         Some(list) => list.items.iter().map(|at| at.value).collect(),
         None => Algorithm::ALL.iter().map(|(algorithm, _)| *algorithm).collect(),
     };
-    let seconds = Duration::from_secs;
+    let (stale_for, refetch_every) = key_times(written, check);
     Some(Issuer {
         name: name.value.clone(),
-        stale_for: written.stale_for.as_ref().map_or(seconds(12 * 3600), |at| at.value),
-        refetch_every: text::span(written.refetch_every.as_ref(), seconds(30), check),
-        leeway: written.leeway.as_ref().map_or(seconds(10), |at| at.value),
+        stale_for,
+        refetch_every,
+        leeway: written.leeway.as_ref().map_or(Duration::from_secs(10), |at| at.value),
         claims: written.claims.as_ref().map(|claims| claim_paths(claims, check)).unwrap_or_default(),
         types,
         algorithms,
@@ -75,6 +76,21 @@ fn one(name: &At<String>, written: &Written, check: &mut Check<'_>) -> Option<Is
         url,
         proof: proof?,
     })
+}
+
+/// How long keys are good, and how often they may be fetched.
+fn key_times(written: &Written, check: &mut Check<'_>) -> (Duration, Duration) {
+    let stale_for = text::span(written.stale_for.as_ref(), Duration::from_secs(12 * 3600), check);
+    let refetch_every = text::span(written.refetch_every.as_ref(), Duration::from_secs(30), check);
+    let place = written.stale_for.as_ref().or(written.refetch_every.as_ref()).map(|at| at.place);
+    if let Some(place) = place.filter(|_| stale_for < refetch_every && !stale_for.is_zero()) {
+        let (stale, refetch) = (duration::format(stale_for), duration::format(refetch_every));
+        let cause = format!("keys would be too old after {stale} and are fetched no more often than every {refetch}");
+        let help =
+            "write a `stale_for` of at least `refetch_every`: hours carry the gateway over an outage of the issuer";
+        check.add(Problem::at(place, cause).help(help));
+    }
+    (stale_for, refetch_every)
 }
 
 fn audiences(name: &At<String>, written: &Written, check: &mut Check<'_>) -> Option<Vec<String>> {

@@ -23,7 +23,8 @@ section! {
         /// Signature algorithms that are accepted. Default: `RS256` to `RS512`, `PS256` to `PS512`, `ES256`, `ES384`,
         /// `EdDSA`, as far as they fit the key.
         algorithms: Option<OneOrMany<At<Algorithm>>>,
-        /// How long the last good keys are kept while the issuer cannot be reached. Default: `12h`.
+        /// How long the last good keys are kept while the issuer cannot be reached; at least `refetch_every`.
+        /// Default: `12h`.
         stale_for: Option<At<Duration>>,
         /// The least time between two fetches for unknown keys. Default: `30s`.
         refetch_every: Option<At<Duration>>,

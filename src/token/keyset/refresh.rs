@@ -103,7 +103,9 @@ impl Keys {
     fn succeed(&self, keys: KeySet, fetched: Time, max_age: Option<Duration>) {
         self.replace(keys, fetched);
         self.fetched.fetch_add(1, Ordering::Relaxed);
-        let (least, most) = (self.settings.refetch_every.min(self.settings.refresh_every), self.settings.refresh_every);
+        // A healthy issuer is asked in time: the present keys serve until `stale_for`, and half of it is left for trouble.
+        let most = self.settings.refresh_every.min(self.settings.stale_for / 2);
+        let least = self.settings.refetch_every.min(most);
         let span = max_age.unwrap_or(most).clamp(least, most);
         let mut state = self.state.lock();
         if state.failures > 0 {

@@ -1,3 +1,5 @@
+mod stale;
+
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
