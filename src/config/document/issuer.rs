@@ -55,7 +55,7 @@ section! {
 section! {
     /// Where facts live in an issuer's tokens. Each is a path with dots, or a list of its parts.
     Claims ("the `claims` of an issuer") {
-        /// Scopes, as a list or separated by spaces. Default: `scope`, or `scp` where it is missing.
+        /// Scopes, as a list or separated by spaces. Default: `scope`, separated by spaces.
         scopes: Option<OneOrMany<At<String>>>,
         /// Roles. Default: `roles`. Example: `realm_access.roles`.
         roles: Option<OneOrMany<At<String>>>,
