@@ -25,6 +25,11 @@ fn golden(path: &Path, actual: &str) -> Result<(), String> {
     if expected == actual { Ok(()) } else { Err(format!("{} differs:\n{actual}", path.display())) }
 }
 
+/// RFC 7517 appendix A.1, its first key without its use.
+const PUBLIC_KEYS: &str = r#"{"keys": [{"kty": "EC", "crv": "P-256", "kid": "1",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+
 /// Files and variables that the golden files may name.
 fn world() -> Memory {
     let pair = |name: &str| {
@@ -40,7 +45,11 @@ fn world() -> Memory {
         .with("notes.txt", "nothing of use\n")
         .with("empty.txt", "\n")
         .with("two-lines.txt", "one\ntwo\n")
-        .with("keys.json", "{\"keys\": [{\"kty\": \"EC\"}]}")
+        .with("keys.json", PUBLIC_KEYS)
+        .with(
+            "unusable-keys.json",
+            "{\"keys\": [{\"kty\": \"EC\", \"use\": \"enc\"}, {\"kty\": \"EC\", \"crv\": \"P-521\"}]}",
+        )
         .with("private-keys.json", "{\"keys\": [{\"kty\": \"EC\", \"d\": \"AAAA\"}]}")
         .with("redis/wrong", "redis://:hunter2@a,b")
         .with("redis/with-login", "redis://me:hunter2@cache.example")

@@ -12,6 +12,7 @@ use crate::config::plan::{
 };
 use crate::config::problem::Problem;
 use crate::ground::duration;
+use crate::token::jwt::KeySet;
 
 /// Clocks that differ by more than this are broken.
 const MOST_LEEWAY: Duration = Duration::from_secs(60);
@@ -187,7 +188,10 @@ fn key_file(at: &At<String>, check: &mut Check<'_>) -> Option<NamedFile> {
             Some(keys) if keys.iter().any(|key| key.get("d").is_some()) => {
                 format!("`{}` holds a private key; a key set holds public ones alone", at.value)
             }
-            Some(_) => return Some(NamedFile { path, contents }),
+            Some(_) => match KeySet::read(&String::from_utf8_lossy(&contents)) {
+                Ok(_) => return Some(NamedFile { path, contents }),
+                Err(cause) => return unusable(at, &cause, check),
+            },
             None => format!("`{}` is not a key set", at.value),
         },
         Err(fault) => format!("`{}` is not JSON: line {}, column {}", at.value, fault.line(), fault.column()),
@@ -196,6 +200,14 @@ fn key_file(at: &At<String>, check: &mut Check<'_>) -> Option<NamedFile> {
         Problem::at(at.place, cause)
             .help("a key set is JSON of the form `{\"keys\": [{\"kty\": ...}]}`, without private keys"),
     );
+    None
+}
+
+/// It is a key set, and none of its keys proves a signature here: the gateway would not start with it.
+fn unusable(at: &At<String>, cause: &str, check: &mut Check<'_>) -> Option<NamedFile> {
+    let cause = format!("the key set in `{}` cannot be used: {cause}", at.value);
+    let help = "put in public keys for signatures: RSA of 2048 bits or more, EC P-256 or P-384, or Ed25519; not `\"use\": \"enc\"`";
+    check.add(Problem::at(at.place, cause).help(help));
     None
 }
 
