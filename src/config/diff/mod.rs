@@ -4,6 +4,7 @@
 //! otherwise and means the same is no change, and one that lets a single new caller through is.
 
 pub mod access;
+mod facts;
 pub mod model;
 mod others;
 pub mod space;
@@ -85,10 +86,9 @@ pub fn diff(old: &Model, new: &Model) -> Result<Diff, String> {
     for ([before, now], classes) in groups {
         let routes = [before.and_then(|index| old.routes.get(index)), now.and_then(|index| new.routes.get(index))];
         let of_access = of_access(routes, &classes, issuers);
-        if of_access.is_empty()
-            && let [Some(before), Some(now)] = routes
-        {
-            changes.extend(of_rest(before, now).filter(|change| told.insert(change.sentence.clone())));
+        if let [Some(before), Some(now)] = routes {
+            let rest = of_rest(before, now).filter(|_| of_access.is_empty());
+            changes.extend(of_lets(before, now).chain(rest).filter(|change| told.insert(change.sentence.clone())));
         }
         changes.extend(of_access);
     }
@@ -99,7 +99,7 @@ pub fn diff(old: &Model, new: &Model) -> Result<Diff, String> {
 /// Equal for routes that make no difference.
 fn same(route: &Route) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&route.access, &route.rest).hash(&mut hasher);
+    (&route.access, &route.rest, &route.lets).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -118,6 +118,28 @@ fn of_access([before, now]: [Option<&Route>; 2], classes: &[Class], issuers: usi
     let opens = access::newcomer(new, old).map(|who| change(Kind::Opens, who, "may now"));
     let closes = access::newcomer(old, new).map(|who| change(Kind::Closes, who, "may no longer"));
     opens.into_iter().chain(closes).collect()
+}
+
+/// What callers may do that they could not, and the other way round.
+fn of_lets<'r>(before: &'r Route, now: &'r Route) -> impl Iterator<Item = Change> + use<'r> {
+    fn more<'r>(route: &'r Route, other: &'r Route) -> impl Iterator<Item = String> + use<'r> {
+        let covered = |what: &String, which: &str| other.lets.iter().any(|(own, name)| own == what && name == which);
+        let more = route.lets.iter().filter(move |(what, which)| !covered(what, which) && !covered(what, "*"));
+        more.map(|(what, which)| if which.is_empty() { what.clone() } else { format!("{what} `{which}`") })
+    }
+    let change = |kind, sentence| Change {
+        kind,
+        sentence,
+        before: None,
+        now: None,
+        line: Some(now.line),
+        classes: Vec::new(),
+        who: None,
+    };
+    let opens = more(now, before).map(move |what| change(Kind::Opens, format!("{} now lets in {what}", now.pattern)));
+    let closes =
+        more(before, now).map(move |what| change(Kind::Closes, format!("{} no longer lets in {what}", now.pattern)));
+    opens.chain(closes)
 }
 
 fn of_rest<'r>(before: &'r Route, now: &'r Route) -> impl Iterator<Item = Change> + use<'r> {

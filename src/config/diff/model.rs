@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::check::per_word;
+use super::facts;
 use crate::config::map;
 use crate::config::plan::authority::Authority;
-use crate::config::plan::{self, Origins, Plan};
-use crate::ground::{duration, size};
+use crate::config::plan::{self, Plan};
+use crate::ground::duration;
 
 /// A configuration, reduced to who may do what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Route {
     pub access: Access,
     /// What else holds for it, as `(what, text)`.
     pub rest: Vec<(String, String)>,
+    /// What callers may do beyond its requests, as `(what, which)`; `*` is all there are.
+    #[serde(default)]
+    pub lets: Vec<(String, String)>,
 }
 
 /// Who may call.
@@ -52,12 +55,25 @@ pub struct Needs {
     pub issuers: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issuer {
     pub name: String,
     pub url: Option<String>,
     pub audiences: Vec<String>,
-    /// Algorithms, types, places of claims: as text.
+    /// Where its keys are, or where it is asked.
+    #[serde(default)]
+    pub proof: String,
+    #[serde(default)]
+    pub algorithms: Vec<String>,
+    /// Comparable; `(none)` for a token without one.
+    #[serde(default)]
+    pub types: Vec<String>,
+    #[serde(default)]
+    pub leeway_ms: u64,
+    /// Where facts are read from.
+    #[serde(default)]
+    pub claims: String,
+    /// What changes nobody's access for long, as text.
     pub rest: String,
 }
 
@@ -77,6 +93,11 @@ pub struct Client {
     pub scopes: Vec<String>,
     pub audiences: Vec<String>,
     pub redirect_uris: Vec<String>,
+    /// Web pages that may fetch its tokens.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    #[serde(default)]
+    pub may_omit_pkce: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +135,7 @@ impl Model {
             pattern: map::shown(&route.pattern),
             access: access_of(route),
             rest: Vec::new(),
+            lets: Vec::new(),
         });
         Self { routes: routes.collect(), ..Self::default() }
     }
@@ -127,7 +149,7 @@ impl Model {
                 name: plan::AUTHORITY.to_owned(),
                 url: Some(authority.issuer.clone()),
                 audiences,
-                rest: String::new(),
+                ..Issuer::default()
             },
         );
         self.clients = authority.clients.iter().map(client_of).collect();
@@ -159,69 +181,63 @@ fn route_of(plan: &Plan, route: &plan::Route) -> Route {
         line: route.line,
         pattern: map::shown(&route.pattern),
         access: access_of(route),
-        rest: rest_of(plan, route),
+        rest: facts::rest_of(plan, route),
+        lets: facts::lets_of(route),
     }
-}
-
-/// What a change of is worth a sentence, though it changes nobody's access.
-fn rest_of(plan: &Plan, route: &plan::Route) -> Vec<(String, String)> {
-    let mut rest = vec![("goes to".to_owned(), map::goes_to(plan, route))];
-    if let plan::Destination::Upstream { index, .. } = &route.destination
-        && let Some(upstream) = plan.upstreams.get(*index)
-    {
-        let servers: Vec<&str> = upstream.servers.iter().map(|server| server.text.as_str()).collect();
-        rest.push(("servers".to_owned(), servers.join(", ")));
-    }
-    let limits: Vec<String> = route
-        .limits
-        .iter()
-        .map(|limit| {
-            let observed = if limit.only_observes { ", only observed" } else { "" };
-            let shared = limit.shared.map_or("", plan::Sharing::words);
-            format!("{} per {}, burst {}{shared}{observed}", limit.text, per_word(&limit.per), limit.burst)
-        })
-        .collect();
-    rest.push(("limit".to_owned(), or_none(limits.join("; "))));
-    let origins = route.cors.as_ref().map(|cors| {
-        let origins = match &cors.origins {
-            Origins::Any => "*".to_owned(),
-            Origins::Exact(origins) => origins.join(", "),
-        };
-        format!("{origins}{}", if cors.credentials { " with cookies" } else { "" })
-    });
-    rest.push(("origins".to_owned(), or_none(origins.unwrap_or_default())));
-    let body = route.body.max.map(|max| format!("up to {}", size::format(max))).into_iter();
-    let body: Vec<String> = body.chain(route.body.types.iter().cloned()).collect();
-    rest.push(("body".to_owned(), if body.is_empty() { "any".to_owned() } else { body.join(", ") }));
-    rest.push((
-        "the caller's token".to_owned(),
-        if route.forward_token { "passed on" } else { "kept here" }.to_owned(),
-    ));
-    rest
-}
-
-fn or_none(text: String) -> String {
-    if text.is_empty() { "none".to_owned() } else { text }
 }
 
 fn issuer_of(issuer: &plan::Issuer) -> Issuer {
-    let algorithms: Vec<String> = issuer.algorithms.iter().map(|algorithm| format!("{algorithm:?}")).collect();
-    let kind = match &issuer.proof {
+    let proof = match &issuer.proof {
         plan::Proof::Discovery => "keys by discovery".to_owned(),
         plan::Proof::Keys(plan::KeySource::Url(url)) => format!("keys at {url}"),
         plan::Proof::Keys(plan::KeySource::File(file)) => format!("keys in {}", file.path.display()),
         plan::Proof::Introspection(asked) => format!("introspection at {}", asked.url),
     };
-    let types = issuer.types.as_ref().map_or_else(|| "usual types".to_owned(), |types| types.join(" "));
-    let leeway = duration::format(issuer.leeway);
+    let plain = |name: &String| {
+        let name = name.to_ascii_lowercase();
+        name.strip_prefix("application/").map_or_else(|| name.clone(), str::to_owned)
+    };
+    let usual = || ["at+jwt", "jwt", "(none)"].map(str::to_owned).to_vec();
     Issuer {
         name: issuer.name.clone(),
         url: issuer.url.clone(),
         audiences: issuer.audiences.clone(),
-        rest: format!(
-            "{kind}; algorithms {}; {types}; leeway {leeway}; claims {:?}",
-            or_none(algorithms.join(" ")),
-            issuer.claims
+        proof,
+        algorithms: issuer.algorithms.iter().map(|algorithm| format!("{algorithm:?}").to_uppercase()).collect(),
+        types: issuer.types.as_ref().map_or_else(usual, |types| types.iter().map(plain).collect()),
+        leeway_ms: u64::try_from(issuer.leeway.as_millis()).unwrap_or(u64::MAX),
+        claims: claims_of(&issuer.claims),
+        rest: rest_of_issuer(issuer),
+    }
+}
+
+/// Where facts are read from: `roles at realm_access / roles`.
+fn claims_of(claims: &plan::ClaimPaths) -> String {
+    let named = [
+        ("scopes", &claims.scopes),
+        ("roles", &claims.roles),
+        ("subject", &claims.subject),
+        ("client", &claims.client),
+    ];
+    let told = |(what, path): (&str, &Option<Vec<String>>)| Some(format!("{what} at {}", path.as_ref()?.join(" / ")));
+    let told: Vec<String> = named.into_iter().filter_map(told).collect();
+    if told.is_empty() { "the usual ones".to_owned() } else { told.join(", ") }
+}
+
+/// How long what is known of its tokens and keys counts, and as whom it is asked.
+fn rest_of_issuer(issuer: &plan::Issuer) -> String {
+    let span = duration::format;
+    match &issuer.proof {
+        plan::Proof::Discovery | plan::Proof::Keys(_) => {
+            format!("keys kept for {}, fetched again after {}", span(issuer.stale_for), span(issuer.refetch_every))
+        }
+        plan::Proof::Introspection(asked) => format!(
+            "asked as {} ({:?}), within {}; believed for {}, and when it says no for {}",
+            asked.client_id,
+            asked.auth,
+            span(asked.timeout),
+            span(asked.cache_for),
+            span(asked.cache_failures_for)
         ),
     }
 }
@@ -244,6 +260,8 @@ fn client_of(client: &plan::authority::Client) -> Client {
         scopes: client.scopes.clone(),
         audiences: std::iter::once(client.resource.resource.clone()).chain(others).collect(),
         redirect_uris: client.redirect_uris.clone(),
+        origins: client.origins.clone(),
+        may_omit_pkce: client.may_omit_pkce,
     }
 }
 

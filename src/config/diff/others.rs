@@ -1,9 +1,11 @@
 //! Differences that lie before and behind the routes: whose tokens are good, who is given which.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::model::{Client, Issuer, Listener, Model, Role, User};
 use super::{Change, Kind};
+use crate::ground::duration;
 
 /// All of them.
 pub fn changes(old: &Model, new: &Model) -> Vec<Change> {
@@ -69,11 +71,33 @@ fn issuer(pair: Pair<'_, Issuer>, changes: &mut Vec<Change>) {
                 let sentence = format!("the issuer `{}` is another one: tokens of the new are good now", now.name);
                 moved(Kind::Opens, sentence, (url(before), url(now)), changes);
             }
-            if before.rest != now.rest {
-                let sentence = format!("tokens of the issuer `{}` are proved in another way", now.name);
-                moved(Kind::Changes, sentence, (before.rest.clone(), now.rest.clone()), changes);
-            }
+            proof(before, now, changes);
         }
+    }
+}
+
+/// How tokens of an issuer are proved and read: another way may take what the one before refused.
+fn proof(before: &Issuer, now: &Issuer, changes: &mut Vec<Change>) {
+    let name = &now.name;
+    if before.proof != now.proof {
+        let sentence = format!("tokens of the issuer `{name}` are proved in another way: what holds there is good now");
+        moved(Kind::Opens, sentence, (before.proof.clone(), now.proof.clone()), changes);
+    }
+    lists(&format!("the issuer `{name}` may sign by"), &before.algorithms, &now.algorithms, changes);
+    lists(&format!("the issuer `{name}` may give tokens the type"), &before.types, &now.types, changes);
+    if before.leeway_ms != now.leeway_ms {
+        let kind = if now.leeway_ms > before.leeway_ms { Kind::Opens } else { Kind::Closes };
+        let span = |issuer: &Issuer| duration::format(Duration::from_millis(issuer.leeway_ms));
+        let sentence = format!("tokens of the issuer `{name}` are good for another while beside their times");
+        moved(kind, sentence, (span(before), span(now)), changes);
+    }
+    if before.claims != now.claims {
+        let sentence = format!("tokens of the issuer `{name}` are read in other places");
+        moved(Kind::Opens, sentence, (before.claims.clone(), now.claims.clone()), changes);
+    }
+    if before.rest != now.rest {
+        let sentence = format!("what is known of the issuer `{name}` is believed otherwise");
+        moved(Kind::Changes, sentence, (before.rest.clone(), now.rest.clone()), changes);
     }
 }
 
@@ -119,6 +143,12 @@ fn client(pair: Pair<'_, Client>, changes: &mut Vec<Change>) {
             lists(&format!("{who} may use the grant"), &before.grants, &now.grants, changes);
             lists(&format!("{who} may have tokens for"), &before.audiences, &now.audiences, changes);
             lists(&format!("{who} may have people sent back to"), &before.redirect_uris, &now.redirect_uris, changes);
+            lists(&format!("{who} may give tokens to web pages of"), &before.origins, &now.origins, changes);
+            match (before.may_omit_pkce, now.may_omit_pkce) {
+                (false, true) => say(Kind::Opens, format!("{who} may go without PKCE"), changes),
+                (true, false) => say(Kind::Closes, format!("{who} has to use PKCE"), changes),
+                (true, true) | (false, false) => {}
+            }
             let public = |public: bool| if public { "none: it is public" } else { "a secret or key" }.to_owned();
             if before.public != now.public {
                 let kind = if now.public { Kind::Opens } else { Kind::Closes };

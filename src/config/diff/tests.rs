@@ -1,3 +1,5 @@
+mod facts;
+
 use std::collections::BTreeSet;
 
 use http::Method;
@@ -9,7 +11,7 @@ use super::*;
 
 fn route(pattern: &str, access: Access) -> Route {
     let rest = vec![("goes to".to_owned(), "echo".to_owned())];
-    Route { name: pattern.to_owned(), line: 1, pattern: pattern.to_owned(), access, rest }
+    Route { name: pattern.to_owned(), line: 1, pattern: pattern.to_owned(), access, rest, lets: Vec::new() }
 }
 
 fn token(scopes_all: &[&str], scopes_any: &[&str], roles_all: &[&str]) -> Access {
