@@ -63,7 +63,8 @@ impl Authenticate {
         }
         let token = presented.token().map_err(malformed)?;
         // Boxed, like all that waits rarely: what is not taken here need not be moved about with each request.
-        let (claims, level) = Box::pin(tokens.verifier.verify(token, issuers, now)).await.map_err(refused)?;
+        let (claims, level) =
+            Box::pin(tokens.verifier.verify_for(Some(head.client), token, issuers, now)).await.map_err(refused)?;
         if !accepted(&claims.issuer) {
             return Err(refused(TokenFault::IssuerUnknown));
         }

@@ -3,6 +3,14 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+/// The part of an address that stands for one customer: all of IPv4, the /64 of IPv6.
+pub fn network(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6) >> 64 << 64 | 1,
+    }
+}
+
 /// Writes an address. Formatting by the standard library costs as much as all the rest of a line of the log.
 pub fn push(out: &mut Vec<u8>, address: IpAddr) {
     match address {

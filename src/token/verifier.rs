@@ -1,5 +1,6 @@
 //! Which issuer, which kind of token, which check.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ pub use super::keyset::KeyStatus;
 use super::keyset::{KeySettings, Keys};
 use super::{Claims, Hosted, TokenFault, bearer, hosted};
 use crate::dial::client::Client;
-use crate::ground::{Digest, SharedClock, SharedRandom, Time};
+use crate::ground::{Digest, SharedClock, SharedRandom, Time, address};
 use crate::observe::record::TokenUse;
 use crate::store::SharedStore;
 
@@ -143,10 +144,11 @@ impl Verifier {
         self.issuers.iter().map(local).fold(self.generation.load(Ordering::Acquire), u64::wrapping_add)
     }
 
-    /// Verifies `token`, from the shared cache where it can. `accepted` names the issuers that the route takes; `None` is all of
+    /// Verifies `token`, from the shared cache where it can, for a caller at an address. `accepted` names the issuers that the route takes; `None` is all of
     /// them. Waits only for a key that is not known yet or for an introspection.
-    pub async fn verify(
+    pub async fn verify_for(
         &self,
+        caller: Option<IpAddr>,
         token: &str,
         accepted: Option<&[Arc<str>]>,
         now: Time,
@@ -159,7 +161,7 @@ impl Verifier {
         if let Some(claims) = known.filter(|it| accepted.is_none_or(|names| names.contains(&it.issuer))) {
             return self.standing(&claims, now).map(|()| (claims, TokenUse::Shared));
         }
-        let question = Question { token, digest, accepted, now };
+        let question = Question { token, digest, accepted, network: caller.map(address::network), now };
         let claims = match Compact::split(token) {
             Some(compact) => self.verify_signed(&question, &compact).await?,
             None if token.starts_with(hosted::OPAQUE) => self.look_up(&question).await?,
@@ -170,6 +172,16 @@ impl Verifier {
             hosted.saw(revocable);
         }
         Ok((claims, TokenUse::Verified))
+    }
+
+    /// The same of a token that nobody presents by the network.
+    pub async fn verify(
+        &self,
+        token: &str,
+        accepted: Option<&[Arc<str>]>,
+        now: Time,
+    ) -> Result<(Arc<Claims>, TokenUse), TokenFault> {
+        self.verify_for(None, token, accepted, now).await
     }
 
     /// Whether a token that was verified before has been revoked since, or nobody knows. To be asked whenever claims come out
@@ -290,7 +302,7 @@ impl Verifier {
             let Some(introspection) = issuer.introspection.as_ref().filter(|it| it.is_for(named.flatten())) else {
                 continue;
             };
-            match introspection.ask(question.token, question.digest, question.now).await {
+            match introspection.ask(question).await {
                 Ok(claims) => return Ok(claims),
                 Err(cause) => fault = graver(fault, cause),
             }
@@ -302,11 +314,13 @@ impl Verifier {
 /// What is put into the shared cache as epoch of an answer of introspection.
 pub(super) const INTROSPECTED: u64 = u64::MAX;
 
-struct Question<'a> {
-    token: &'a str,
-    digest: Digest,
-    accepted: Option<&'a [Arc<str>]>,
-    now: Time,
+pub(super) struct Question<'a> {
+    pub(super) token: &'a str,
+    pub(super) digest: Digest,
+    pub(super) accepted: Option<&'a [Arc<str>]>,
+    /// Of the caller, as far as there is one.
+    pub(super) network: Option<u128>,
+    pub(super) now: Time,
 }
 
 impl Question<'_> {

@@ -1,10 +1,10 @@
 //! Whose budget a request takes from.
 
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
 
 use super::Per;
 use crate::gate::{Caller, Head};
+use crate::ground::address::network;
 use crate::ground::{Digest, Fields};
 
 /// What a caller is known by, borrowed from the request: nothing is allocated for who was here before.
@@ -62,13 +62,5 @@ impl Hash for Who<'_> {
             Self::Token(digest) => digest.hash(hasher),
             Self::Header(name, headers) => headers.all(name).for_each(|value| value.hash(hasher)),
         }
-    }
-}
-
-/// The part of an address that stands for one customer: all of IPv4, the /64 of IPv6.
-fn network(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6) >> 64 << 64 | 1,
     }
 }

@@ -1,6 +1,9 @@
 //! What an answer of introspection means (RFC 7662 section 2.2), and how we say who asks (RFC 6749 section 2.3.1).
 
-use http::HeaderValue;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::ground::{Digest, Time};
@@ -52,6 +55,33 @@ fn check_kind(members: &Map<String, Value>) -> Result<(), TokenFault> {
         }
     }
     Ok(())
+}
+
+/// How long a refusal is remembered: never past the moment from which the token is good.
+pub(super) fn refused_for(fault: &TokenFault, usual: Duration, leeway: Duration) -> Duration {
+    match fault {
+        TokenFault::NotYetValid(seconds) => usual.min(Duration::from_secs(*seconds).saturating_sub(leeway)),
+        TokenFault::Malformed(_)
+        | TokenFault::IssuerUnknown
+        | TokenFault::Expired(_)
+        | TokenFault::SignatureInvalid { .. }
+        | TokenFault::AlgorithmRefused(_)
+        | TokenFault::KeyUnknown(_)
+        | TokenFault::AudienceMismatch { .. }
+        | TokenFault::TypeRefused(_)
+        | TokenFault::Revoked
+        | TokenFault::ProofMissing
+        | TokenFault::Inactive
+        | TokenFault::KeysUnavailable { .. }
+        | TokenFault::IntrospectionUnavailable { .. }
+        | TokenFault::StoreUnavailable(_) => usual,
+    }
+}
+
+/// How long an issuer that is busy wants to be left alone, where it says so in seconds (RFC 9110 section 10.2.3).
+pub(super) fn pause(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 fn matches_any(text: &str, words: &[&str]) -> bool {

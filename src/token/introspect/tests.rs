@@ -43,7 +43,18 @@ impl Stage {
     }
 
     async fn ask(&self, introspection: &Arc<Introspection>, token: &str) -> Result<Arc<Claims>, TokenFault> {
-        introspection.ask(token, Digest::of(token.as_bytes()), self.world.context.clock.now()).await
+        self.ask_from(None, introspection, token).await
+    }
+
+    async fn ask_from(
+        &self,
+        network: Option<u128>,
+        introspection: &Arc<Introspection>,
+        token: &str,
+    ) -> Result<Arc<Claims>, TokenFault> {
+        let digest = Digest::of(token.as_bytes());
+        let now = self.world.context.clock.now();
+        introspection.ask(&Question { token, digest, accepted: None, network, now }).await
     }
 
     fn remembered(&self, token: &str) -> bool {
@@ -130,6 +141,71 @@ async fn an_inactive_token_is_remembered_for_a_short_time() {
 }
 
 #[tokio::test]
+async fn an_active_token_that_is_not_for_us_is_remembered_like_an_inactive_one() {
+    for answer in [
+        json!({"active": true, "aud": "https://other.test"}),
+        json!({"active": true, "token_type": "refresh_token"}),
+        json!({"active": true, "cnf": {"jkt": "x"}}),
+        json!({"active": true, "exp": NOW - 60}),
+    ] {
+        let stage = Stage::new().await;
+        stage.answer(&answer);
+        let introspection = stage.open();
+        let first = stage.ask(&introspection, "t").await.unwrap_err();
+        assert_ne!(first, TokenFault::Inactive);
+        for _ in 0..5 {
+            assert_eq!(stage.ask(&introspection, "t").await.unwrap_err(), first, "the same reason again");
+        }
+        assert_eq!(stage.calls(), 1, "{answer}");
+        stage.answer(json!({"active": true}));
+        stage.world.clock.advance(Duration::from_secs(5));
+        assert!(stage.ask(&introspection, "t").await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_soon_good_is_not_refused_for_longer() {
+    let stage = Stage::new().await;
+    stage.answer(json!({"active": true, "nbf": NOW + 12}));
+    let introspection = stage.open();
+    assert_eq!(stage.ask(&introspection, "t").await.unwrap_err(), TokenFault::NotYetValid(12));
+    stage.world.clock.advance(Duration::from_secs(2));
+    assert!(stage.ask(&introspection, "t").await.is_ok(), "10 s of leeway");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_busy_is_not_taken_for_one_that_is_down() {
+    let stage = Stage::new().await;
+    stage.server.set(PATH, Reply::status(429));
+    let introspection = stage.open();
+    for number in 0..7 {
+        assert!(is_unavailable(&stage.ask(&introspection, &format!("t{number}")).await));
+    }
+    assert_eq!(stage.calls(), 7);
+    assert!(introspection.status().usable);
+    stage.answer(json!({"active": true}));
+    assert!(stage.ask(&introspection, "a").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_busy_issuer_says_how_long_it_is_left_alone() {
+    for (seconds, pause) in [("2", 2), ("3600", 5)] {
+        let stage = Stage::new().await;
+        let mut busy = Reply::status(429);
+        busy.headers.push(("retry-after", seconds.to_owned()));
+        stage.server.set(PATH, busy);
+        let introspection = stage.open();
+        assert!(is_unavailable(&stage.ask(&introspection, "a").await));
+        stage.answer(json!({"active": true}));
+        stage.world.clock.advance(Duration::from_secs(pause - 1));
+        assert!(is_unavailable(&stage.ask(&introspection, "b").await));
+        assert_eq!(stage.calls(), 1);
+        stage.world.clock.advance(Duration::from_secs(1));
+        assert!(stage.ask(&introspection, "b").await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_answer_is_never_remembered() {
     let stage = Stage::with(world_with(Bounds { time: Duration::from_secs(5), size: 4096 })).await;
     for (reply, part) in [
@@ -201,6 +277,30 @@ async fn no_more_questions_wait_than_there_are_places() {
     assert_eq!(found.iter().filter(|it| is_unavailable(it)).count(), 7);
     assert_eq!(stage.calls(), 3);
     assert!(stage.ask(&introspection, "later").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stranger_with_invented_tokens_leaves_places_for_everybody_else() {
+    let mut stage = Stage::new().await;
+    stage.waiting = 8;
+    stage.answer(json!({"active": true}));
+    stage.server.hold(true);
+    let introspection = stage.open();
+    let tokens: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+    let stranger = join_all(tokens.iter().map(|token| stage.ask_from(Some(1), &introspection, token)));
+    let other = async {
+        stage.server.arrived(2).await;
+        let asked = stage.ask_from(Some(2), &introspection, "real");
+        let release = async {
+            stage.server.arrived(3).await;
+            stage.server.hold(false);
+        };
+        join(asked, release).await.0
+    };
+    let (of_stranger, of_other) = join(stranger, other).await;
+    assert_eq!(of_stranger.iter().filter(|it| it.is_ok()).count(), 2);
+    assert!(of_stranger.iter().filter(|it| it.is_err()).all(is_unavailable));
+    assert!(of_other.is_ok(), "{of_other:?}");
 }
 
 async fn check(url: Option<&'static str>, answer: Value, expected: Result<(), &str>) {
