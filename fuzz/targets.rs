@@ -248,18 +248,19 @@ fn jwks(bytes: &[u8]) {
 /// Whoever the client is, it is somebody; without a trusted peer it is the peer.
 fn forwarded(bytes: &[u8]) {
     let peer: IpAddr = [192, 0, 2, 1].into();
-    let mut headers = HeaderMap::new();
-    for line in bytes.split(|byte| *byte == b'\n').take(8) {
-        if let Ok(value) = HeaderValue::from_bytes(line) {
-            headers.append("x-forwarded-for", value.clone());
-            headers.append("forwarded", value.clone());
-            headers.append("x-request-id", value);
+    for names in [&["x-forwarded-for"][..], &["forwarded"], &["x-forwarded-for", "forwarded", "x-request-id"]] {
+        let mut headers = HeaderMap::new();
+        for line in bytes.split(|byte| *byte == b'\n').take(8) {
+            if let Ok(value) = HeaderValue::from_bytes(line) {
+                for name in names {
+                    headers.append(*name, value.clone());
+                }
+            }
         }
+        let headers = Fields::from(&headers);
+        let _ = address::told(&headers, peer, |address| address.is_loopback() || address == peer);
+        let _ = address::request_id(&headers);
     }
-    let headers = Fields::from(&headers);
-    let _ = address::client(&headers, peer, |address| address.is_loopback() || address == peer);
-    let _ = address::forwarded_https(&headers);
-    let _ = address::request_id(&headers);
 }
 
 /// A file is right or its problems are told; each has a place.

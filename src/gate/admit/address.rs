@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::malformed;
+use super::{forwarded, malformed};
 use crate::gate::Refusal;
 use crate::ground::{Fields, fields};
 
@@ -14,11 +14,30 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Hops that are looked at; a longer list is refused.
-const MOST_HOPS: usize = 50;
+pub(super) const MOST_HOPS: usize = 50;
+
+/// Who the client is and whether it came by TLS, as a trusted proxy says. Of proxies that know one of the two forms only, the
+/// other form is whatever a stranger wrote: where they contradict one another, nobody is believed.
+pub fn told(headers: &Fields, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Result<(IpAddr, bool), Refusal> {
+    let has_for = headers.first(&X_FORWARDED_FOR).is_some();
+    let client = client(headers, peer, &trusted)?;
+    let https = forwarded_https(headers);
+    let Some(told) = forwarded::told(headers, peer, &trusted)? else { return Ok((client, https)) };
+    if has_for && told.client != client {
+        return Err(malformed("X-Forwarded-For and Forwarded name different clients"));
+    }
+    let has_proto = headers.first(&X_FORWARDED_PROTO).is_some();
+    let secure = match told.https {
+        Some(says) if has_proto => says && https,
+        Some(says) => says && !has_for,
+        None => https,
+    };
+    Ok((told.client, secure))
+}
 
 /// The rightmost address of `X-Forwarded-For` that is no trusted proxy: what stands left of it, anyone may have written.
 /// When all are trusted, the leftmost.
-pub fn client(headers: &Fields, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Result<IpAddr, Refusal> {
+fn client(headers: &Fields, peer: IpAddr, trusted: impl Fn(IpAddr) -> bool) -> Result<IpAddr, Refusal> {
     let mut hops = Vec::new();
     for line in headers.all(&X_FORWARDED_FOR) {
         let line = fields::visible(line).ok_or_else(|| malformed("X-Forwarded-For is not a list of addresses"))?;
@@ -45,7 +64,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// Whether the client reached the proxy by TLS.
-pub fn forwarded_https(headers: &Fields) -> bool {
+fn forwarded_https(headers: &Fields) -> bool {
     let mut values = headers.all(&X_FORWARDED_PROTO);
     let first = values.next();
     values.next().is_none() && first.is_some_and(|value| value.eq_ignore_ascii_case(b"https"))

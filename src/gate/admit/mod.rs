@@ -4,6 +4,7 @@
 //! policy, log and forwarding. What has more than one reading is refused, not guessed.
 
 pub mod address;
+mod forwarded;
 pub mod host;
 pub mod path;
 
@@ -29,7 +30,7 @@ const MOST_FIELDS: usize = 96;
 /// What one listener admits.
 #[derive(Clone, Debug, Default)]
 pub struct Admission {
-    /// Peers in here may say who the client is (`X-Forwarded-*`, `X-Request-Id`).
+    /// Peers in here may say who the client is (`X-Forwarded-*`, `Forwarded`, `X-Request-Id`).
     pub trusted: Vec<IpNet>,
 }
 
@@ -57,8 +58,8 @@ impl Admission {
         let host = host::canonical(head)?;
         let (target, path) = target(head)?;
         let trusted = self.trusts(peer.ip());
-        let client = if trusted { self.client(&head.fields, peer.ip())? } else { peer.ip() };
-        let secure = peer.tls.is_some() || (trusted && address::forwarded_https(&head.fields));
+        let (client, https) = if trusted { self.told(&head.fields, peer.ip())? } else { (peer.ip(), false) };
+        let secure = peer.tls.is_some() || https;
         let request_id = if trusted { address::request_id(&head.fields) } else { None };
         Ok(Admitted { host, target, path, client, secure, request_id })
     }
@@ -68,8 +69,8 @@ impl Admission {
         self.trusted.iter().any(|net| net.contains(&address))
     }
 
-    fn client(&self, headers: &Fields, peer: IpAddr) -> Result<IpAddr, Refusal> {
-        address::client(headers, peer, |address| self.trusts(address))
+    fn told(&self, headers: &Fields, peer: IpAddr) -> Result<(IpAddr, bool), Refusal> {
+        address::told(headers, peer, |address| self.trusts(address))
     }
 }
 

@@ -1,3 +1,5 @@
+mod forwarded;
+
 use std::net::SocketAddr;
 
 use http::Request;
