@@ -25,8 +25,8 @@ pub(super) struct Place {
     network: Option<u128>,
 }
 
-/// Of four places, one network gets one.
-const SHARE: usize = 4;
+/// Of two places, one network gets one: an application that calls for all its users has one address too.
+const SHARE: usize = 2;
 
 impl Places {
     pub(super) fn new(all: usize) -> Self {
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_network_has_a_quarter_of_the_places_and_at_least_one() {
-        for (all, share) in [(64, 16), (8, 2), (3, 1), (1, 1)] {
+    fn one_network_has_half_of_the_places_and_at_least_one() {
+        for (all, share) in [(64, 32), (8, 4), (3, 1), (1, 1)] {
             let places = Arc::new(Places::new(all));
             let held: Vec<_> = std::iter::from_fn(|| places.take(Some(7))).collect();
             assert_eq!(held.len(), share);
