@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::Authority;
 use super::error::OAuthError;
-use super::login_throttle::Attempting;
+use super::hashing::{Admitted, Turn};
+use super::login_throttle::{Attempting, LoginAttempt};
 use super::password::{self, PasswordHash, Verdict};
 use super::{audit, recovery, totp};
 use crate::ground::{Digest, Secret};
@@ -41,7 +42,8 @@ impl Authority {
         Ok(self.store.user_named(name.to_owned()).await?)
     }
 
-    /// Checks a password. Every attempt is paid for before it is looked at, and a right one is paid back.
+    /// Checks a password. Every attempt is paid for before it is looked at, and paid back when it was right or nobody could
+    /// tell. The user that it gives has the hash that was proven last.
     pub(super) async fn prove_password(
         &self,
         name: &str,
@@ -49,55 +51,104 @@ impl Authority {
         password: &Secret,
         place: Place,
     ) -> Result<Proof, OAuthError> {
+        // A place in the queue first: whoever gets none has not tried anything.
+        let admitted = self.desk.hashing().admit()?;
         let attempting =
             Attempting { account: Digest::of(folded(name).as_bytes()), source: place.source, device: place.device };
-        let attempt = match self.logins.begin(&attempting, self.clock.instant(), self.counters.as_ref()).await {
+        let mut attempt = match self.logins.begin(&attempting, &self.clock, self.counters.as_ref()).await {
             Ok(attempt) => attempt,
             Err(wait) => {
                 self.tell(audit::throttled(name, place.source)).await?;
                 return Ok(Proof::Wait(wait));
             }
         };
-        let hash = user.as_ref().filter(|user| !user.disabled).and_then(|user| user.password.clone());
-        let kept = hash.as_deref().and_then(|text| PasswordHash::new(text).ok());
-        let is_sane = (1..=LONGEST).contains(&password.expose().len());
-        let hash_to_try = kept.filter(|_| is_sane).map(Arc::new);
-        let (presented, random) = (password.clone(), Arc::clone(&self.random));
+        match self.proven(user, password, admitted, &mut attempt).await {
+            Ok(Some(user)) => {
+                attempt.right().await;
+                Ok(Proof::Right(Box::new(user)))
+            }
+            Ok(None) => {
+                attempt.wrong();
+                Ok(Proof::Wrong)
+            }
+            Err(error) => {
+                attempt.right().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The user, if the password is theirs. A hash made with other costs is replaced while the password is at hand.
+    async fn proven(
+        &self,
+        user: Option<User>,
+        password: &Secret,
+        admitted: Admitted<'_>,
+        attempt: &mut LoginAttempt,
+    ) -> Result<Option<User>, OAuthError> {
+        let turn = admitted.turn().await?;
+        attempt.is_looked_at();
+        let (mut user, better) = match self.hashed(user, password, turn).await? {
+            (Verdict::Right | Verdict::RightButOld, Some(user), better) => (user, better),
+            (Verdict::Wrong | Verdict::Right | Verdict::RightButOld, _, _) => return Ok(None),
+        };
+        let Some(Ok(better)) = better else { return Ok(Some(user)) };
+        let Some(old) = user.password.clone() else { return Ok(None) };
+        if self.store.rehash_password(user.id.clone(), old, better.clone()).await? {
+            user.password = Some(better);
+            return Ok(Some(user));
+        }
+        // Another login was faster, or the password is another one now: what is kept now decides.
+        let user = self.store.user(user.id).await?;
         let turn = self.desk.hashing().turn().await?;
+        match self.hashed(user, password, turn).await? {
+            (Verdict::Right | Verdict::RightButOld, user, _) => Ok(user),
+            (Verdict::Wrong, _, _) => Ok(None),
+        }
+    }
+
+    /// Holds the password against the user's hash, or against a decoy, and gives a better hash where theirs is old.
+    async fn hashed(
+        &self,
+        user: Option<User>,
+        password: &Secret,
+        turn: Turn,
+    ) -> Result<(Verdict, Option<User>, Option<Result<String, String>>), OAuthError> {
+        let hash = user.as_ref().filter(|user| !user.disabled).and_then(|user| user.password.as_deref());
+        let is_sane = (1..=LONGEST).contains(&password.expose().len());
+        let hash = hash.and_then(|text| PasswordHash::new(text).ok()).filter(|_| is_sane);
+        let (presented, random) = (password.clone(), Arc::clone(&self.random));
         let work = move || {
-            let verdict = password::verify_or_decoy(hash_to_try.as_deref(), &presented);
-            // A hash made with other costs is replaced while the password is at hand.
+            let verdict = password::verify_or_decoy(hash.as_ref(), &presented);
             let better = matches!(verdict, Verdict::RightButOld).then(|| password::hash(&presented, &*random));
             (verdict, better)
         };
         let (verdict, better) = turn.run(work).await?;
-        let user = match (verdict, user) {
-            (Verdict::Right | Verdict::RightButOld, Some(user)) => user,
-            (Verdict::Wrong | Verdict::Right | Verdict::RightButOld, _) => {
-                attempt.wrong();
-                return Ok(Proof::Wrong);
-            }
-        };
-        attempt.right().await;
-        if let (Some(Ok(better)), Some(old)) = (better, hash) {
-            self.store.rehash_password(user.id.clone(), old, better).await?;
-        }
-        Ok(Proof::Right(Box::new(user)))
+        Ok((verdict, user, better))
     }
 
     /// Checks a second factor: a code of the app, or a recovery code. Each is good once.
     pub(super) async fn prove_second_factor(&self, user: &User, code: &str) -> Result<Proof, OAuthError> {
         let account = Digest::of(user.id.as_bytes());
-        let attempt = match self.logins.begin_code(account, self.clock.instant(), self.counters.as_ref()).await {
+        let mut attempt = match self.logins.begin_code(account, &self.clock, self.counters.as_ref()).await {
             Ok(attempt) => attempt,
             Err(wait) => return Ok(Proof::Wait(wait)),
         };
-        if self.is_second_factor(user, code).await? {
-            attempt.right().await;
-            return Ok(Proof::Right(Box::new(user.clone())));
+        attempt.is_looked_at();
+        match self.is_second_factor(user, code).await {
+            Ok(true) => {
+                attempt.right().await;
+                Ok(Proof::Right(Box::new(user.clone())))
+            }
+            Ok(false) => {
+                attempt.wrong();
+                Ok(Proof::Wrong)
+            }
+            Err(error) => {
+                attempt.right().await;
+                Err(error)
+            }
         }
-        attempt.wrong();
-        Ok(Proof::Wrong)
     }
 
     async fn is_second_factor(&self, user: &User, code: &str) -> Result<bool, OAuthError> {

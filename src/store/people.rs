@@ -126,7 +126,7 @@ pub enum Spare {
 
 impl FileUser {
     /// The user that is made of it.
-    pub(super) fn into_user(self, now: Time) -> User {
+    pub(crate) fn into_user(self, now: Time) -> User {
         let mut roles = self.roles;
         roles.sort_unstable();
         User {

@@ -58,7 +58,7 @@ pub(super) fn people() -> Parts {
     }
 }
 
-fn cheap_hash(password: &str) -> String {
+pub(super) fn cheap_hash(password: &str) -> String {
     let cheap = argon2::Params::new(8, 1, 1, None).unwrap();
     let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, cheap);
     let hash: PasswordHash = hasher.hash_password_with_salt(password.as_bytes(), b"0123456789abcdef").unwrap();

@@ -188,7 +188,7 @@ fn many_secrets(secrets: Vec<ClientSecret>) -> ClientParts {
 }
 
 /// A desk that could run so many slow hashes at once.
-fn give_cores(house: &mut House, cores: usize) {
+pub(super) fn give_cores(house: &mut House, cores: usize) {
     let start = crate::ground::Clock::instant(&*house.clock);
     let (hashing, remembered) = (Hashing::with(cores), Remembered::new(&SystemRandom));
     house.authority.desk = Arc::new(Desk::new(Throttle::new(start), Together::new(start, None), hashing, remembered));

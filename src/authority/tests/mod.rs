@@ -11,6 +11,7 @@ mod documents;
 mod endpoints;
 mod guessing;
 mod keys;
+mod logins;
 mod parameters;
 mod promises;
 mod properties;

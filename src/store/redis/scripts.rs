@@ -49,34 +49,46 @@ if left < 1 then wait = math.max(0, math.ceil(full + each - now - span)) end
 return {granted, left, wait}
 ";
 
-/// A guess is paid for. The key holds how many were wrong, and when the last one was, in milliseconds.
+/// A guess is paid for. The key holds how many were wrong, when the last one was and the one before it, and since when time
+/// has been forgetting those that are left, in milliseconds.
 ///
 /// ARGV: free guesses, longest wait and time to forget one, in milliseconds. Gives the milliseconds to wait; 0: paid.
 const PAY: &str = "\
 local free, longest, forget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local ms = math.floor(now / 1000)
-local kept = redis.call('HMGET', KEYS[1], 'wrong', 'last')
+local kept = redis.call('HMGET', KEYS[1], 'wrong', 'last', 'since')
 local wrong, last = tonumber(kept[1] or '') or 0, tonumber(kept[2] or '')
-if last then
+local since = math.min(ms, tonumber(kept[3] or '') or last or ms)
+local forgotten = math.floor((ms - since) / forget)
+if forgotten < wrong then
+  wrong, since = wrong - forgotten, since + forgotten * forget
+else
+  wrong, since = 0, ms
+end
+if last and wrong >= free then
   local passed = math.max(0, ms - last)
-  local forgotten = math.floor(passed / forget)
-  if forgotten > 0 then
-    wrong = math.max(0, wrong - forgotten)
-  elseif wrong >= free then
-    local wait = math.min(1000 * 2 ^ math.min(wrong - free, 10), longest)
-    if passed < wait then return math.ceil(wait - passed) end
-  end
+  local wait = math.min(1000 * 2 ^ math.min(wrong - free, 10), longest)
+  if passed < wait then return math.ceil(wait - passed) end
 end
 wrong = wrong + 1
-redis.call('HSET', KEYS[1], 'wrong', wrong, 'last', ms)
+redis.call('HSET', KEYS[1], 'wrong', wrong, 'last', ms, 'before', last or '', 'since', since)
 redis.call('PEXPIRE', KEYS[1], math.min((wrong + 1) * forget, 86400000))
 return 0
 ";
 
-/// A wrong guess is taken back.
+/// A wrong guess is taken back, and what it changed of the last one. Of several in flight that is so for one alone, which
+/// makes a wait begin earlier or later by as long as they were in flight.
 const PAY_BACK: &str = "\
-local wrong = tonumber(redis.call('HGET', KEYS[1], 'wrong') or '') or 0
-if wrong > 0 then redis.call('HINCRBY', KEYS[1], 'wrong', -1) end
+local kept = redis.call('HMGET', KEYS[1], 'wrong', 'before')
+if (tonumber(kept[1] or '') or 0) > 0 then redis.call('HINCRBY', KEYS[1], 'wrong', -1) end
+if kept[2] then
+  if kept[2] == '' then
+    redis.call('HDEL', KEYS[1], 'last', 'before')
+  else
+    redis.call('HSET', KEYS[1], 'last', kept[2])
+    redis.call('HDEL', KEYS[1], 'before')
+  end
+end
 return 0
 ";
 
