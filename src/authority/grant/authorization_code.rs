@@ -43,11 +43,17 @@ pub(in crate::authority) async fn tokens(
     let resource = resource::of_grant(form, client, settings, &code.allowed.resources)?;
     let user = family::user(authority, &code.allowed.user).await?;
     let granted = scope::narrowed(form.one("scope"), &scope::split(&code.allowed.scope))?;
-    let scope = family::scope_now(authority, client, &user, resource, granted)?;
+    // What is wrong with it is said while the code is still good.
+    family::scope_now(authority, client, &user, resource, granted.clone())?;
     let lasts = settings.token_terms(client, resource).1;
     let grant = new_grant(authority, client, &code, (now, lasts));
     match authority.store.redeem_code(digest, grant.clone(), now).await? {
-        Redeem::Granted => family::tokens(authority, client, &grant, &user, (scope, resource), false).await,
+        Redeem::Granted => {
+            // Who lost a role before had no grant yet whose tokens could be refused.
+            let user = family::user(authority, &grant.allowed.user).await?;
+            let scope = family::scope_now(authority, client, &user, resource, granted)?;
+            family::tokens(authority, client, &grant, &user, (scope, resource), false).await
+        }
         Redeem::Again(grant) => Err(replayed(authority, client, &code, grant).await?),
         Redeem::Gone => Err(OAuthError::Grant("the code is over")),
     }

@@ -29,8 +29,8 @@ pub(in crate::authority) async fn tokens(
     let settings = &authority.settings;
     let resource = resource::of_grant(form, client, settings, &grant.allowed.resources)?;
     let granted = scope::narrowed(form.one("scope"), &scope::split(&grant.allowed.scope))?;
-    let user = family::user(authority, &grant.allowed.user).await?;
-    let scope = family::scope_now(authority, client, &user, resource, granted)?;
+    let mut user = family::user(authority, &grant.allowed.user).await?;
+    let mut scope = family::scope_now(authority, client, &user, resource, granted.clone())?;
 
     let terms = client.refresh_terms(&settings.refresh_terms());
     let turning =
@@ -40,6 +40,11 @@ pub(in crate::authority) async fn tokens(
     match authority.store.turn_grant(grant.id, presented.generation, turning, now, end).await? {
         Turn::Good(turned) => {
             let repeated = terms.rotates && turned.generation == grant.generation;
+            if turned.epoch != grant.epoch {
+                // A role was taken away in between, and the epoch says that these tokens know of it.
+                user = family::user(authority, &turned.allowed.user).await?;
+                scope = family::scope_now(authority, client, &user, resource, granted)?;
+            }
             family::tokens(authority, client, &turned, &user, (scope, resource), repeated).await
         }
         Turn::Replayed => {

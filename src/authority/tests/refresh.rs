@@ -157,3 +157,36 @@ async fn rt_08_a_refreshed_id_token_is_about_the_same_login() {
     }
     assert_eq!(after["iat"], NOW + 100);
 }
+
+/// Whenever it happens in the course of a request: what the answer gives is either without the role, or dead already.
+#[tokio::test]
+async fn tk_06_a_role_taken_away_while_tokens_are_being_made_is_in_none_of_them() {
+    for moment in 0..12 {
+        for by_code in [false, true] {
+            let memory = Arc::new(Memory::default());
+            let house = House::on(memory.clone(), people()).await;
+            let scope = "offline_access read write";
+            let (code, refresh) = if by_code {
+                (house.code(&[("scope", scope)]).await, String::new())
+            } else {
+                (String::new(), house.tokens("web", scope).await.text("refresh_token").to_owned())
+            };
+            let now = house.clock.now();
+            *memory.between.lock() = Some((
+                moment,
+                Box::new(move |memory: &Memory| {
+                    let lost = crate::store::People::set_roles(memory, "usr_alice".into(), vec![], now, now);
+                    assert!(futures_util::FutureExt::now_or_never(lost).unwrap().unwrap());
+                }),
+            ));
+            let answer =
+                if by_code { house.redeem("web", &code, "").await } else { house.refresh("web", &refresh, "").await };
+            answer.is_granted();
+            if memory.between.lock().take().is_none() {
+                let has_role = answer.text("scope").contains("write");
+                let token = answer.text("access_token");
+                assert!(!has_role || !house.is_active(token).await, "{moment} {by_code}: {}", answer.body);
+            }
+        }
+    }
+}

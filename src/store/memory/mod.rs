@@ -30,7 +30,13 @@ pub struct Memory {
     /// Counts the key sets that were kept.
     #[cfg(test)]
     pub(crate) kept: tokio::sync::watch::Sender<usize>,
+    /// What somebody else does just before one of the next verbs: for tests of what happens in between.
+    #[cfg(test)]
+    pub(crate) between: Mutex<Option<(usize, Between)>>,
 }
+
+#[cfg(test)]
+pub(crate) type Between = Box<dyn FnOnce(&Memory) + Send>;
 
 #[derive(Default)]
 struct Rows {
@@ -71,6 +77,8 @@ impl Memory {
             let fault = super::StoreFault { act: "do anything", cause: "the disk is gone".into() };
             return Box::pin(ready(Err(fault)));
         }
+        #[cfg(test)]
+        self.between();
         let done = work(&mut self.rows.lock());
         Box::pin(ready(Ok(done)))
     }
@@ -82,6 +90,24 @@ impl Memory {
         let is_over = *left == Some(0);
         *left = left.map(|left| left.saturating_sub(1));
         is_over
+    }
+
+    /// Lets somebody else act, when it is their turn.
+    #[cfg(test)]
+    fn between(&self) {
+        let mut waiting = self.between.lock();
+        let due = match &mut *waiting {
+            Some((0, _)) => waiting.take(),
+            Some((verbs, _)) => {
+                *verbs -= 1;
+                None
+            }
+            None => None,
+        };
+        drop(waiting);
+        if let Some((_, act)) = due {
+            act(self);
+        }
     }
 }
 
