@@ -157,6 +157,11 @@ impl Ring {
         signer.ok_or_else(|| OAuthError::Internal(format!("there is no key for {}", algorithm.name())))
     }
 
+    /// All symmetric keys that are good, newest first.
+    pub(super) fn macs(&self) -> Vec<Arc<MacKey>> {
+        self.state.load().macs.clone()
+    }
+
     /// The newest symmetric key.
     pub(super) fn mac(&self) -> Result<Arc<MacKey>, OAuthError> {
         let newest = self.state.load().macs.first().map(Arc::clone);

@@ -1,5 +1,6 @@
 //! A browser at our pages: which one it is, and who is signed in there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac};
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use super::Authority;
 use super::endpoint::Incoming;
 use super::error::OAuthError;
+use super::rotation::MacKey;
 use crate::ground::{Digest, Time};
 use crate::store::{Session, User};
 
@@ -152,31 +154,41 @@ impl Authority {
         visit.cookies.extend(cookie(SESSION, "", Some(Duration::ZERO)));
     }
 
-    /// Whether the user has signed in from this browser before (UI-07): gives what stands for the pair.
+    /// Whether the user has signed in from this browser before (UI-07): gives what stands for the pair. A mark is as good
+    /// under any symmetric key that there still is; what stands for the pair is the one under the newest.
     pub(super) fn known_device(&self, visit: &Visit, user: &str) -> Option<[u8; 32]> {
-        let mark = self.device_mark(visit, user).ok()?;
-        let text = URL_SAFE_NO_PAD.encode_to_string(mark);
-        let is_it = |own: &String| constant_time::verify_slices_are_equal(own.as_bytes(), text.as_bytes()).is_ok();
-        visit.known.iter().any(is_it).then_some(mark)
+        let marks = self.device_marks(visit, user).ok()?;
+        let is_it = |mark: &[u8; 32]| visit.known.iter().any(|own| is_text_of(mark, own));
+        // Each is looked at, wherever it stands.
+        let known = marks.iter().filter(|mark| is_it(mark)).count() > 0;
+        marks.first().copied().filter(|_| known)
     }
 
+    /// Adds the browser's mark for the user; those under older keys give way to it.
     fn make_known(&self, visit: &mut Visit, user: &str) -> Result<(), OAuthError> {
-        let mark = URL_SAFE_NO_PAD.encode_to_string(self.device_mark(visit, user)?);
-        let others = visit.known.iter().filter(|own| **own != mark).take(MOST_KNOWN - 1).cloned();
-        let marks: Vec<String> = std::iter::once(mark.clone()).chain(others).collect();
-        visit.cookies.extend(cookie(KNOWN, &marks.join("."), Some(KEPT)));
+        let marks = self.device_marks(visit, user)?;
+        let Some(newest) = marks.first() else { return Ok(()) };
+        let of_others = |own: &&String| !marks.iter().any(|mark| is_text_of(mark, own));
+        let others = visit.known.iter().filter(of_others).take(MOST_KNOWN - 1).cloned();
+        let known: Vec<String> = std::iter::once(URL_SAFE_NO_PAD.encode_to_string(newest)).chain(others).collect();
+        visit.cookies.extend(cookie(KNOWN, &known.join("."), Some(KEPT)));
         Ok(())
     }
 
-    fn device_mark(&self, visit: &Visit, user: &str) -> Result<[u8; 32], OAuthError> {
-        self.mac("device", &[visit.browser.as_bytes(), user.as_bytes()])
+    fn device_marks(&self, visit: &Visit, user: &str) -> Result<Vec<[u8; 32]>, OAuthError> {
+        self.macs("device", &[visit.browser.as_bytes(), user.as_bytes()])
     }
 
     /// The token of a form: bound to the browser, to what the form is about, and to the session where there has to be one.
     pub(super) fn csrf(&self, visit: &Visit, about: &[u8], with_session: bool) -> Result<String, OAuthError> {
+        let newest = self.csrf_tokens(visit, about, with_session)?.into_iter().next();
+        let newest = newest.ok_or_else(|| OAuthError::Internal("there is no symmetric key".into()))?;
+        Ok(URL_SAFE_NO_PAD.encode_to_string(newest))
+    }
+
+    fn csrf_tokens(&self, visit: &Visit, about: &[u8], with_session: bool) -> Result<Vec<[u8; 32]>, OAuthError> {
         let sid = visit.session.as_ref().filter(|_| with_session).map_or("", |(session, _)| &session.sid);
-        let mac = self.mac("csrf", &[visit.browser.as_bytes(), about, sid.as_bytes()])?;
-        Ok(URL_SAFE_NO_PAD.encode_to_string(mac))
+        self.macs("csrf", &[visit.browser.as_bytes(), about, sid.as_bytes()])
     }
 
     /// Whether a form came from our page in this browser (UI-02): the token, and what the browser says about its origin.
@@ -187,9 +199,9 @@ impl Authority {
         token: Option<&str>,
         (about, with_session): (&[u8], bool),
     ) -> Result<bool, OAuthError> {
-        let expected = self.csrf(visit, about, with_session)?;
+        let expected = self.csrf_tokens(visit, about, with_session)?;
         let token = token.unwrap_or_default();
-        let same = constant_time::verify_slices_are_equal(expected.as_bytes(), token.as_bytes()).is_ok();
+        let same = expected.iter().filter(|expected| is_text_of(expected, token)).count() > 0;
         Ok(same && !visit.is_new && self.came_from_here(&incoming.headers))
     }
 
@@ -201,16 +213,26 @@ impl Authority {
         site && origin
     }
 
-    fn mac(&self, purpose: &str, parts: &[&[u8]]) -> Result<[u8; 32], OAuthError> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.ring.mac()?.derived(purpose));
-        let mut over = hmac::Context::with_key(&key);
-        for part in parts {
-            // With their lengths, so that no two lists run together.
-            over.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            over.update(part);
-        }
-        over.sign().as_ref().try_into().map_err(|_| OAuthError::Internal("a MAC of another length".into()))
+    /// What stands for `parts`, by each symmetric key that is good, the newest first: a page may have been open, and a
+    /// cookie kept, since before the newest began.
+    fn macs(&self, purpose: &str, parts: &[&[u8]]) -> Result<Vec<[u8; 32]>, OAuthError> {
+        let mac = |own: &Arc<MacKey>| {
+            let mut over = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &own.derived(purpose)));
+            for part in parts {
+                // With their lengths, so that no two lists run together.
+                over.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+                over.update(part);
+            }
+            over.sign().as_ref().try_into().map_err(|_| OAuthError::Internal("a MAC of another length".into()))
+        };
+        self.ring.macs().iter().map(mac).collect()
     }
+}
+
+/// Compares in the same time wherever they differ.
+fn is_text_of(mac: &[u8; 32], text: &str) -> bool {
+    let own = URL_SAFE_NO_PAD.encode_to_string(mac);
+    constant_time::verify_slices_are_equal(own.as_bytes(), text.as_bytes()).is_ok()
 }
 
 /// The cookies of a request, by name. A name that comes twice has no value: one of them was slipped in.

@@ -1,5 +1,6 @@
 //! Does the key stay the key? Rules JW-02 and JW-03, probe S43.8.
 
+use super::browser::*;
 use super::*;
 use crate::authority::prove::totp_context;
 use crate::store::{Origin, SecondFactor, SigningKey, User};
@@ -123,4 +124,53 @@ async fn what_was_kept_in_clear_is_sealed_at_the_next_start_with_a_key() {
     }
     assert!(store.signing_keys().await.unwrap().iter().all(|key| key.pkcs8[0] == 1));
     assert_eq!(store.user("damaged".into()).await.unwrap(), Some(damaged));
+}
+
+#[tokio::test]
+async fn open_forms_and_known_devices_outlive_a_change_of_the_symmetric_key() {
+    let house = super::browser::house().await;
+    let mut owner = Browser::new(&house);
+    owner.through(&authorize(&[]), "alice").await;
+    let first = owner.get(&authorize(&[("prompt", "login")])).await;
+    let open = owner.follow(first).await;
+    change_symmetric_key(&house).await;
+    let after = owner.log_in(&open, "alice").await;
+    assert_ne!(after.status, 403, "{}", after.html);
+
+    // A stranger who guesses keeps other strangers out, and not a browser that was known before.
+    let mut old = Browser::new(&house);
+    old.cookies = owner.cookies.clone();
+    old.cookies.remove("__Host-portcullis-session");
+    change_symmetric_key(&house).await;
+    for _ in 0..7 {
+        let place = crate::authority::prove::Place { source: "192.0.2.1".parse().unwrap(), device: None };
+        let user = house.store.user_named("alice".into()).await.unwrap();
+        house.authority.prove_password("alice", user, &Secret::new("wrong"), place).await.unwrap();
+    }
+    let first = old.get("/account").await;
+    let page = old.follow(first).await;
+    let page = old.log_in(&page, "alice").await;
+    assert!(page.html.contains("Your account"), "{} {}", page.status, page.html);
+    let marks = old.cookies["__Host-portcullis-known"].split('.').count();
+    assert_eq!(marks, 1, "the mark under the old key gives way to that under the new one");
+}
+
+/// As the schedule does it after ninety days, and the day after that the new key is in use.
+async fn change_symmetric_key(house: &House) {
+    let keys = house.store.signing_keys().await.unwrap();
+    let old = keys.iter().filter(|key| key.algorithm == "HS256").max_by_key(|key| key.starts).unwrap();
+    let now = house.clock.now();
+    let key = SigningKey {
+        id: format!("next-{}", keys.len()),
+        pkcs8: Sealer::clear().seal(&format!("signing-key:next-{}", keys.len()), &[keys.len() as u8; 32]).unwrap(),
+        made: now,
+        starts: now,
+        ..old.clone()
+    };
+    let old_ends = now.plus(Duration::from_secs(400 * 24 * 3600));
+    let succession = crate::store::Succession::Planned { old_ends };
+    assert!(house.store.succeed_signing_key(old.id.clone(), key, succession).await.unwrap());
+    // Two keys that begin in one moment have no order.
+    house.clock.advance(Duration::from_secs(1));
+    house.authority.ring.refresh().await.unwrap();
 }
