@@ -144,6 +144,9 @@ impl Authority {
 
     /// Endpoints that people's browsers visit.
     async fn visited(&self, endpoint: Endpoint, request: Incoming) -> Response<Bytes> {
+        if let Some(again) = self.again_by_get(endpoint, &request) {
+            return again;
+        }
         let mut visit = match self.visit(&request).await {
             Ok(visit) => visit,
             Err(error) => return self.failed_page(&request, &error),

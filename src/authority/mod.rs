@@ -14,6 +14,7 @@ mod carried;
 pub mod client;
 mod consent;
 mod credentials;
+mod crossing;
 pub mod endpoint;
 pub mod error;
 pub mod form;

@@ -33,9 +33,24 @@ async fn az_01_a_request_may_be_posted() {
     let request = authorize(&[]);
     let form: Vec<(String, String)> =
         url::form_urlencoded::parse(request.split_once('?').unwrap().1.as_bytes()).into_owned().collect();
-    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let page = browser.send(Method::POST, "/oauth/authorize", Some(&form), &[("sec-fetch-site", "cross-site")]).await;
+    let mut form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let page = browser.post("/oauth/authorize", &form).await;
     assert!(page.location().starts_with("/login?t="), "{} {}", page.status, page.html);
+
+    // From elsewhere a browser sends our cookies with a GET alone.
+    let mut browser = Browser::new(&house);
+    for headers in [&[("sec-fetch-site", "cross-site")][..], &[("sec-fetch-site", "same-site")], &[]] {
+        let page = browser.send(Method::POST, "/oauth/authorize", Some(&form), headers).await;
+        let (path, query) = page.location().split_once('?').unwrap();
+        let again: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let again: Vec<(&str, &str)> = again.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!((page.status, path, &again), (303, "/oauth/authorize", &form));
+        assert_eq!(page.header("set-cookie"), "", "a browser that has a name keeps it");
+    }
+    let long = "x".repeat(10_000);
+    form.push(("login_hint", &long));
+    let page = browser.send(Method::POST, "/oauth/authorize", Some(&form), &[("sec-fetch-site", "cross-site")]).await;
+    assert!(page.location().starts_with("/login?t="), "too long for an address: {}", page.status);
 }
 
 #[tokio::test]

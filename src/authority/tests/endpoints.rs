@@ -196,3 +196,24 @@ async fn lo_02_without_a_hint_of_this_user_people_are_asked() {
     let nobody = Browser::new(&house).get("/oauth/logout").await;
     assert!(nobody.status == 200 && nobody.html.contains("You are signed out"));
 }
+
+#[tokio::test]
+async fn lo_01_a_post_of_an_application_ends_the_session_although_it_comes_without_cookies() {
+    let house = house().await;
+    let mut browser = Browser::new(&house);
+    let code = browser.through(&authorize(&[]), "alice").await.answer().remove("code").unwrap();
+    let hint = house.redeem("web", &code, "").await.text("id_token").to_owned();
+    let form =
+        [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", "https://app.test/bye"), ("state", "&=")];
+    // As browsers do it: cookies with SameSite=Lax stay at home.
+    let mut bare = Browser::new(&house);
+    let cross = [("origin", "https://app.test"), ("sec-fetch-site", "cross-site")];
+    let sent = bare.send(Method::POST, "/oauth/logout", Some(&form), &cross).await;
+    assert_eq!((sent.status, sent.header("set-cookie")), (303, ""));
+    assert!(sent.location().starts_with("/oauth/logout?id_token_hint="), "{}", sent.location());
+    let left = browser.get(sent.location()).await;
+    assert_eq!(left.location(), "https://app.test/bye?state=%26%3D");
+    assert_eq!(browser.get("/account").await.status, 303, "the session is over");
+    let nobody = bare.get(sent.location()).await;
+    assert_eq!(nobody.location(), "https://app.test/bye?state=%26%3D", "and not round in circles");
+}
