@@ -103,19 +103,14 @@ impl Authority {
         };
         match proof {
             Proof::Right(user) if user.second_factor.is_some() => {
-                let waiting = transaction.with_password_of(&user.id, self.clock.now());
+                let waiting = transaction.with_password_of(&user, self.clock.now());
                 self.to_page(LOGIN, &waiting)
             }
-            Proof::Right(user) => {
-                self.tell(audit::login_ok(&user.id, "pwd", incoming)).await?;
-                self.sign_in(visit, incoming, *user, vec!["pwd".into()]).await?;
-                self.go_on(&transaction, visit, incoming).await
-            }
-            Proof::Wrong => {
-                self.tell(audit::login_failed(name, incoming)).await?;
-                let words = self.words(&transaction, incoming);
-                self.show_login(&transaction, visit, incoming, (name, Some((REFUSED, words.t("login.wrong")))))
-            }
+            Proof::Right(user) => match self.sign_in(visit, incoming, *user, ("pwd", &["pwd"])).await? {
+                true => self.go_on(&transaction, visit, incoming).await,
+                false => self.refused_login(name, &transaction, visit, incoming).await,
+            },
+            Proof::Wrong => self.refused_login(name, &transaction, visit, incoming).await,
             Proof::Wait(wait) => {
                 let words = self.words(&transaction, incoming);
                 let notice = words.f("login.wait", wait.as_secs().max(1));
@@ -124,6 +119,18 @@ impl Authority {
                 Ok(super::reply::after(wait, answer))
             }
         }
+    }
+
+    async fn refused_login(
+        &self,
+        name: &str,
+        transaction: &Transaction,
+        visit: &Visit,
+        incoming: &Incoming,
+    ) -> Result<Response<Bytes>, OAuthError> {
+        self.tell(audit::login_failed(name, incoming)).await?;
+        let words = self.words(transaction, incoming);
+        self.show_login(transaction, visit, incoming, (name, Some((REFUSED, words.t("login.wrong")))))
     }
 
     async fn check_code(
@@ -135,19 +142,21 @@ impl Authority {
     ) -> Result<Response<Bytes>, OAuthError> {
         let waiting = transaction.waits_for(self.clock.now()).map(str::to_owned);
         let user = match waiting {
-            Some(id) => self.store.user(id).await?.filter(|user| !user.disabled),
+            Some(id) => self.store.user(id).await?.filter(|user| !user.disabled && transaction.has_password_of(user)),
             None => None,
         };
-        // The password is too long ago: from the start.
+        // The password is too long ago, or another one now: from the start.
         let Some(user) = user else {
             return self.show_login(&transaction, visit, incoming, ("", None));
         };
         let words = self.words(&transaction, incoming);
         match self.prove_second_factor(&user, code).await? {
             Proof::Right(user) => {
-                self.tell(audit::login_ok(&user.id, "mfa", incoming)).await?;
-                self.sign_in(visit, incoming, *user, vec!["pwd".into(), "otp".into(), "mfa".into()]).await?;
-                self.go_on(&transaction, visit, incoming).await
+                let name = user.name.clone();
+                match self.sign_in(visit, incoming, *user, ("mfa", &["pwd", "otp", "mfa"])).await? {
+                    true => self.go_on(&transaction, visit, incoming).await,
+                    false => self.refused_login(&name, &transaction, visit, incoming).await,
+                }
             }
             Proof::Wrong => {
                 self.tell(audit::second_factor_failed(&user.id, incoming)).await?;

@@ -10,11 +10,12 @@ use http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::Authority;
+use super::audit;
 use super::endpoint::Incoming;
 use super::error::OAuthError;
 use super::rotation::MacKey;
 use crate::ground::{Digest, Time};
-use crate::store::{Session, User};
+use crate::store::{Proven, Session, User};
 
 /// The cookie that names the browser: what forms and transactions are bound to before anybody is signed in.
 const BROWSER: &str = "__Host-portcullis-browser";
@@ -112,14 +113,14 @@ impl Authority {
     }
 
     /// Signs `user` in at this browser: a new session under a new cookie; the old one is dead (UI-04). The same user keeps
-    /// their `sid`, so that what was granted in the old session goes on.
+    /// their `sid`, so that what was granted in the old session goes on. `false`: the user is not any more who was proven.
     pub(super) async fn sign_in(
         &self,
         visit: &mut Visit,
         incoming: &Incoming,
         user: User,
-        methods: Vec<String>,
-    ) -> Result<(), OAuthError> {
+        (how, methods): (&'static str, &[&str]),
+    ) -> Result<bool, OAuthError> {
         let now = self.clock.now();
         let value = format!("{SESSION_PREFIX}{}", self.random.token(32));
         let before = visit.session.as_ref().map(|(session, _)| session);
@@ -130,7 +131,7 @@ impl Authority {
             user: user.id.clone(),
             made: same.map_or(now, |session| session.made),
             authenticated: now,
-            methods,
+            methods: methods.iter().map(|&method| method.to_owned()).collect(),
             seen: now,
             idle_end: now.plus(self.settings.sessions.idle),
             ends: now.plus(self.settings.sessions.lasts),
@@ -138,14 +139,19 @@ impl Authority {
             address: incoming.client.to_string(),
         };
         let replaced = visit.session_digest();
-        self.store.open_session(session.clone(), replaced, now, self.tokens_end(now)).await?;
+        let (proven, end) = (Proven::of(&user), self.tokens_end(now));
+        if !self.store.open_session(session.clone(), proven, replaced, now, end).await? {
+            return Ok(false);
+        }
+        // Told before anybody can use it.
+        self.tell(audit::login_ok(&user.id, how, incoming)).await?;
         if replaced.is_some() && same.is_none() {
             self.revocations_changed();
         }
         visit.cookies.extend(cookie(SESSION, &value, None));
         self.make_known(visit, &user.id)?;
         visit.session = Some((session, user));
-        Ok(())
+        Ok(true)
     }
 
     /// Takes the session's cookie away.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Act;
+use super::{Act, Proven};
 use crate::ground::{Digest, Time};
 
 /// Names a grant: 128 random bits.
@@ -184,8 +184,11 @@ pub trait Grants {
     /// as long as the grant lives, gets `Again`.
     fn redeem_code(&self, digest: Digest, grant: Grant, now: Time) -> Act<'_, Redeem>;
 
-    /// Keeps a grant that came without a code (password grant).
+    /// Keeps a grant that came without a code, of somebody who is signed in (implicit grant).
     fn keep_grant(&self, grant: Grant) -> Act<'_, ()>;
+
+    /// Keeps the grant of a login (password grant): `false` and no change when what was proven does not hold any more.
+    fn keep_proven_grant(&self, grant: Grant, proven: Proven) -> Act<'_, bool>;
 
     /// The grant, whatever became of it.
     fn grant(&self, id: GrantId) -> Act<'_, Option<Grant>>;

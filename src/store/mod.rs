@@ -30,7 +30,7 @@ pub use grants::{
 pub use keys::{KeptKeySet, Keys, SigningKey, Succession};
 pub use memory::Memory;
 pub use news::News;
-pub use people::{Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User};
+pub use people::{Consent, FileUser, Origin, People, Proven, Reconciled, SecondFactor, Session, Spare, User};
 #[cfg(feature = "sqlite")]
 pub use sqlite::open_sqlite;
 pub use whole::Whole;

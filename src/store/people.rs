@@ -116,6 +116,28 @@ pub struct Consent {
     pub given: Time,
 }
 
+/// Who was proven at a login, and by what. What comes of it is kept only while all of that still holds: between the two a
+/// new password may have ended everything that came of the old one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proven {
+    pub user: String,
+    /// The hash that the password was held against.
+    pub password: Option<String>,
+    /// Whether there was a second factor to prove as well.
+    pub second_factor: bool,
+}
+
+impl Proven {
+    pub fn of(user: &User) -> Self {
+        Self { user: user.id.clone(), password: user.password.clone(), second_factor: user.second_factor.is_some() }
+    }
+
+    /// Whether it still holds of the user as they are now.
+    pub(super) fn holds(&self, now: Option<&User>) -> bool {
+        now.is_some_and(|user| !user.disabled && *self == Self::of(user))
+    }
+}
+
 /// Which sessions an act spares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Spare {
@@ -217,9 +239,17 @@ pub trait People {
     /// Brings the users of the file into the store in one act.
     fn reconcile_users(&self, users: Vec<FileUser>, now: Time, tokens_end: Time) -> Act<'_, Reconciled>;
 
-    /// Opens a session. The one it replaces is dead (login, step-up: an old cookie opens nothing); its grants go on when
-    /// both have one `sid`, and otherwise end as by `end_session`.
-    fn open_session(&self, session: Session, replaces: Option<Digest>, now: Time, tokens_end: Time) -> Act<'_, ()>;
+    /// Opens a session of who was proven. The one it replaces is dead (login, step-up: an old cookie opens nothing); its
+    /// grants go on when both have one `sid`, and otherwise end as by `end_session`. `false` and no change when what was
+    /// proven does not hold any more.
+    fn open_session(
+        &self,
+        session: Session,
+        proven: Proven,
+        replaces: Option<Digest>,
+        now: Time,
+        tokens_end: Time,
+    ) -> Act<'_, bool>;
 
     /// The session of this cookie, unless it is over, with its user, unless disabled.
     fn session(&self, digest: Digest, now: Time) -> Act<'_, Option<(Session, User)>>;

@@ -8,6 +8,7 @@ use super::request::Request;
 use crate::authority::Authority;
 use crate::authority::error::OAuthError;
 use crate::ground::{Digest, Random, Time};
+use crate::store::User;
 
 /// How long a page may stay open before it has to be started anew.
 pub(in crate::authority) const LASTS: Duration = Duration::from_secs(2 * 3600);
@@ -46,6 +47,8 @@ pub(in crate::authority) enum Purpose {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Passed {
     user: String,
+    /// Digest of the hash that the password was held against.
+    password: [u8; 32],
     at: u64,
 }
 
@@ -76,9 +79,14 @@ impl Transaction {
     }
 
     /// The same one with the password passed.
-    pub(in crate::authority) fn with_password_of(mut self, user: &str, now: Time) -> Self {
-        self.passed = Some(Passed { user: user.to_owned(), at: now.millis() });
+    pub(in crate::authority) fn with_password_of(mut self, user: &User, now: Time) -> Self {
+        self.passed = Some(Passed { user: user.id.clone(), password: mark_of(user), at: now.millis() });
         self
+    }
+
+    /// Whether the password that passed is still the user's.
+    pub(in crate::authority) fn has_password_of(&self, user: &User) -> bool {
+        self.passed.as_ref().is_some_and(|passed| passed.user == user.id && passed.password == mark_of(user))
     }
 
     /// Whose second factor is waited for.
@@ -86,6 +94,10 @@ impl Transaction {
         let passed = self.passed.as_ref()?;
         (now < Time::from_millis(passed.at).plus(BETWEEN)).then_some(&passed.user)
     }
+}
+
+fn mark_of(user: &User) -> [u8; 32] {
+    *Digest::of(user.password.as_deref().unwrap_or_default().as_bytes()).as_bytes()
 }
 
 impl Authority {

@@ -2,31 +2,34 @@
 
 use futures_util::future::join_all;
 
-use super::browser::{cheap_hash, people};
+use super::browser::{Browser, cheap_hash, people};
 use super::guessing::give_cores;
 use super::*;
 use crate::authority::login_throttle::Attempting;
 use crate::authority::prove::{Place, Proof};
 use crate::ground::{Digest, SharedClock};
-use crate::store::FileUser;
 use crate::store::redis::stage::Server;
+use crate::store::{FileUser, People as _};
 
 const PASSWORD: &str = "a sentence of theirs";
 
 /// A house of people called `u0`, `u1` and so on.
 async fn house(people: usize) -> House {
     let hash = current_hash();
-    let user = |number: usize| FileUser {
+    House::with(Parts { users: (0..people).map(|number| user(number, &hash)).collect(), ..parts() }).await
+}
+
+fn user(number: usize, hash: &str) -> FileUser {
+    FileUser {
         id: format!("usr_{number}"),
         id_is_written: true,
         name: format!("u{number}"),
         email: None,
         email_verified: false,
         profile: "{}".into(),
-        password: Some(hash.clone()),
+        password: Some(hash.to_owned()),
         roles: vec![],
-    };
-    House::with(Parts { users: (0..people).map(user).collect(), ..parts() }).await
+    }
 }
 
 /// As passwords are kept today, so that no login replaces it.
@@ -132,16 +135,7 @@ async fn ui_07_parallel_guesses_all_count() {
     give_cores(&mut house, 64);
     let cheap = cheap_hash(PASSWORD);
     for number in 0..100 {
-        let user = FileUser {
-            id: format!("usr_{number}"),
-            id_is_written: true,
-            name: format!("u{number}"),
-            email: None,
-            email_verified: false,
-            profile: "{}".into(),
-            password: Some(cheap.clone()),
-            roles: vec![],
-        };
+        let user = user(number, &cheap);
         assert!(house.store.add_user(user.into_user(house.clock.now())).await.unwrap());
     }
     let looked_at = |proofs: Vec<Result<Proof, OAuthError>>| {
@@ -156,6 +150,75 @@ async fn ui_07_parallel_guesses_all_count() {
     let source = join_all(names.iter().map(|name| attempt(&house, name, "wrong", ("203.0.113.9", None)))).await;
     // Some of them are of accounts that wait already.
     assert!((45..=50).contains(&looked_at(source)));
+}
+
+/// What the owner, or whoever runs the house, does at this moment of a stranger's login.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    Password,
+    Disabled,
+    SecondFactor,
+}
+
+impl Meanwhile {
+    fn happens(self, memory: &Memory, now: Time) {
+        let (id, spare) = ("usr_0".to_owned(), crate::store::Spare::None);
+        let factor = crate::store::SecondFactor { secret: vec![0; 20], made: now, last_step: None };
+        let done = match self {
+            Self::Password => memory.set_password(id, cheap_hash("another one"), spare, now, now),
+            Self::Disabled => memory.disable_user(id, true, now, now),
+            Self::SecondFactor => memory.set_second_factor(id, Some(factor), vec![], spare),
+        };
+        assert!(futures_util::FutureExt::now_or_never(done).unwrap().unwrap());
+    }
+}
+
+/// At any moment of it, and where the hash is replaced by the way too.
+#[tokio::test]
+async fn ui_14_a_login_on_its_way_opens_nothing_once_the_password_is_another_one() {
+    use Meanwhile::{Disabled, Password, SecondFactor};
+    let hashes = [current_hash(), cheap_hash(PASSWORD)];
+    let cases =
+        [Password, Disabled, SecondFactor].into_iter().flat_map(|case| (0..14).map(move |moment| (case, moment)));
+    for ((meanwhile, moment), hash) in cases.flat_map(|case| hashes.iter().map(move |hash| (case, hash))) {
+        let (memory, house) = house_of_one(hash).await;
+        let now = house.clock.now();
+        let act = move |memory: &Memory| meanwhile.happens(memory, now);
+        let mut browser = Browser::new(&house);
+        let first = browser.get("/account").await;
+        let page = browser.follow(first).await;
+        *memory.between.lock() = Some((moment, Box::new(act)));
+        browser.submit(&page, "/login", &[("username", "u0"), ("password", PASSWORD)]).await;
+        let happened = memory.between.lock().take().is_none();
+        // A second factor ends sessions, and those that were there before it no more than that.
+        let is_open = browser.get("/account").await.status == 200;
+        assert!(!happened || !is_open, "{meanwhile:?} before verb {moment}");
+
+        let (memory, house) = house_of_one(hash).await;
+        *memory.between.lock() = Some((moment, Box::new(act)));
+        let form = format!("grant_type=password&username=u0&scope=read&password={}", PASSWORD.replace(' ', "+"));
+        let answer = house.ask(post(form).basic("old", SECRET)).await;
+        let happened = memory.between.lock().take().is_none();
+        let token = answer.text("access_token").to_owned();
+        let is_good = !token.is_empty()
+            && house.at(Endpoint::Introspect, "old", &format!("token={token}")).await.body["active"] == true;
+        let ends_grants = matches!(meanwhile, Password | Disabled);
+        assert!(!happened || !is_good || !ends_grants, "{meanwhile:?} before verb {moment}");
+        assert!(happened || is_good, "{}", answer.body);
+    }
+}
+
+/// `u0` with this hash, and a client that takes their password.
+async fn house_of_one(hash: &str) -> (Arc<Memory>, House) {
+    let old = ClientParts {
+        secrets: vec![clear(SECRET)],
+        grants: vec![Grant::Password],
+        scopes: vec![scope("read")],
+        ..ClientParts::named("old")
+    };
+    let memory = Arc::new(Memory::default());
+    let house = House::on(memory.clone(), Parts { users: vec![user(0, hash)], ..with_clients(vec![old]) }).await;
+    (memory, house)
 }
 
 /// Budgets by themselves, where many hours pass.

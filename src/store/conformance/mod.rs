@@ -92,6 +92,7 @@ macro_rules! backends {
         sessions::a_session_comes_back_whole_with_its_user,
         sessions::a_session_ends_idle_or_for_good,
         sessions::a_replaced_session_is_dead_and_its_grants_go_on_under_one_sid,
+        sessions::what_comes_of_a_login_is_kept_only_while_what_it_proved_is_so,
         sessions::a_session_is_ended_by_its_user_only,
         sessions::signing_out_everywhere_ends_offline_grants_too,
         sessions::sessions_are_listed_latest_use_first,
@@ -140,6 +141,7 @@ macro_rules! backends {
         races::of_64_uses_at_once_of_what_is_good_once_one_counts,
         races::of_64_users_of_one_name_at_once_one_is_kept,
         races::of_64_readings_of_a_file_at_once_one_adds,
+        races::no_login_outlives_a_new_password_that_comes_at_the_same_moment,
     })* };
 }
 

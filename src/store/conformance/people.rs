@@ -1,6 +1,6 @@
 //! Are users who they are said to be, and does what is taken from them end?
 
-use super::records::{NOW, TOKENS_END, consent, digest, grant, session, user, written};
+use super::records::{NOW, TOKENS_END, consent, digest, grant, proven, session, user, written};
 use crate::store::{Origin, SecondFactor, SharedStore, Spare, User};
 
 /// Recovery codes have no order.
@@ -41,8 +41,12 @@ pub(super) async fn a_name_and_an_id_belong_to_one_user_for_ever(store: &SharedS
 /// A user with two sessions, a grant and a consent.
 async fn settled(store: &SharedStore) {
     store.add_user(user("u1", "alice")).await.unwrap();
-    store.open_session(session("one", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
-    store.open_session(session("two", "s2", "u1"), None, NOW, TOKENS_END).await.unwrap();
+    assert!(
+        store.open_session(session("one", "s1", "u1"), proven(store, "u1").await, None, NOW, TOKENS_END).await.unwrap()
+    );
+    assert!(
+        store.open_session(session("two", "s2", "u1"), proven(store, "u1").await, None, NOW, TOKENS_END).await.unwrap()
+    );
     store.keep_grant(grant(1, "spa", "u1")).await.unwrap();
     store.remember_consent(consent("u1", "spa", &["read"])).await.unwrap();
 }
@@ -85,8 +89,12 @@ pub(super) async fn a_disabled_user_is_signed_out_and_can_come_back(store: &Shar
     assert!(store.disable_user("u1".into(), true, NOW, TOKENS_END).await.unwrap());
     assert_eq!(left(store).await, (vec![], 0, 1));
     assert!(store.user("u1".into()).await.unwrap().unwrap().disabled);
-    // A session that was opened by a request on its way is nothing either.
-    store.open_session(session("late", "s3", "u1"), None, NOW, TOKENS_END).await.unwrap();
+    assert!(
+        !store
+            .open_session(session("late", "s3", "u1"), proven(store, "u1").await, None, NOW, TOKENS_END)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.session(digest("late"), NOW).await.unwrap(), None);
     assert!(store.disable_user("u1".into(), false, NOW, TOKENS_END).await.unwrap());
     assert!(!store.user("u1".into()).await.unwrap().unwrap().disabled);
@@ -189,7 +197,9 @@ pub(super) async fn another_written_id_is_another_person(store: &SharedStore) {
         store.reconcile_users(vec![file], NOW, TOKENS_END).await.unwrap()
     };
     read("u1").await;
-    store.open_session(session("one", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
+    assert!(
+        store.open_session(session("one", "s1", "u1"), proven(store, "u1").await, None, NOW, TOKENS_END).await.unwrap()
+    );
     let report = read("u2").await;
     assert_eq!((report.removed.len(), report.added.len()), (1, 1));
     assert_eq!(store.session(digest("one"), NOW).await.unwrap(), None);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use super::records::{NOW, TOKENS_END, after, allowed, code, digest, grant, session, turning, user, written};
+use super::records::{NOW, TOKENS_END, after, allowed, code, digest, grant, proven, session, turning, user, written};
 use super::{key, set};
 use crate::store::{Act, Code, GrantId, Redeem, SecondFactor, SharedStore, Spare, Store, StoreFault, Turn};
 
@@ -90,7 +90,9 @@ pub(super) async fn of_64_redemptions_at_once_one_is_granted(store: &SharedStore
 
 pub(super) async fn of_codes_made_and_redeemed_while_the_session_ends_no_grant_lives(store: &SharedStore) {
     store.add_user(user("u1", "alice")).await.unwrap();
-    store.open_session(session("cookie", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
+    let alice = proven(store, "u1").await;
+    let opened = store.open_session(session("cookie", "s1", "u1"), alice, None, NOW, TOKENS_END).await;
+    assert!(opened.unwrap());
     let seated = |text: &str| Code { allowed: allowed("u1", Some("s1")), ..code(text) };
     for number in 0..32 {
         let text = format!("before {number}");
@@ -150,4 +152,22 @@ pub(super) async fn of_64_readings_of_a_file_at_once_one_adds(store: &SharedStor
     .await;
     assert_eq!(given.iter().filter(|report| !report.added.is_empty()).count(), 1);
     assert_eq!(store.users().await.unwrap().len(), 1);
+}
+
+pub(super) async fn no_login_outlives_a_new_password_that_comes_at_the_same_moment(store: &SharedStore) {
+    store.add_user(user("u1", "alice")).await.unwrap();
+    let before = proven(store, "u1").await;
+    assert_eq!(before.password.as_deref(), Some("$argon2id$1"));
+    at_once(store, |store, number| {
+        let proven = crate::store::Proven::of(&user("u1", "alice"));
+        let cookie = format!("c{number}");
+        match number {
+            40 => store.set_password("u1".into(), "new".into(), Spare::None, NOW, TOKENS_END),
+            0..32 => store.open_session(session(&cookie, &cookie, "u1"), proven, None, NOW, TOKENS_END),
+            _ => store.keep_proven_grant(grant(number, "spa", "u1"), proven),
+        }
+    })
+    .await;
+    assert_eq!(store.sessions("u1".into(), NOW).await.unwrap(), []);
+    assert_eq!(store.grants(None, NOW, 100).await.unwrap(), []);
 }

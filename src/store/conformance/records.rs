@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::ground::{Digest, Time};
 use crate::store::{
-    AccessToken, Allowed, Code, Consent, FileUser, Grant, GrantId, KeptClient, Origin, Session, Turning, User,
+    AccessToken, Allowed, Code, Consent, FileUser, Grant, GrantId, KeptClient, Origin, Proven, Session, SharedStore,
+    Turning, User,
 };
 
 /// Now, for every case.
@@ -35,6 +36,11 @@ pub(in crate::store) fn user(id: &str, name: &str) -> User {
         second_factor: None,
         recovery: vec![],
     }
+}
+
+/// As if the user had just signed in.
+pub(in crate::store) async fn proven(store: &SharedStore, id: &str) -> Proven {
+    Proven::of(&store.user(id.to_owned()).await.unwrap().unwrap())
 }
 
 pub(in crate::store) fn written(id: &str, name: &str, password: &str, roles: &[&str]) -> FileUser {

@@ -1,7 +1,7 @@
 //! Sessions and consents: does a cookie open what is there, and nothing after its end?
 
-use super::records::{NOW, TOKENS_END, after, consent, digest, grant, session, user};
-use crate::store::{Grant, GrantId, SharedStore, Spare};
+use super::records::{NOW, TOKENS_END, after, consent, digest, grant, proven, session, user};
+use crate::store::{Grant, GrantId, SecondFactor, SharedStore, Spare};
 
 async fn alice(store: &SharedStore) {
     store.add_user(user("u1", "alice")).await.unwrap();
@@ -9,7 +9,12 @@ async fn alice(store: &SharedStore) {
 
 async fn open(store: &SharedStore, cookie: &str, sid: &str, replaces: Option<&str>) {
     let replaces = replaces.map(digest);
-    store.open_session(session(cookie, sid, "u1"), replaces, NOW, TOKENS_END).await.unwrap();
+    assert!(
+        store
+            .open_session(session(cookie, sid, "u1"), proven(store, "u1").await, replaces, NOW, TOKENS_END)
+            .await
+            .unwrap()
+    );
 }
 
 /// A grant made in a session, and one that outlives it.
@@ -63,6 +68,57 @@ pub(super) async fn a_replaced_session_is_dead_and_its_grants_go_on_under_one_si
     assert_eq!(live_grants(store).await, [1, 2]);
     open(store, "other", "s2", Some("new")).await;
     assert_eq!(live_grants(store).await, [2]);
+}
+
+/// What happens to a user between their login and what comes of it.
+#[derive(Debug, PartialEq)]
+enum Meanwhile {
+    Nothing,
+    Unrelated,
+    Password,
+    Disabled,
+    SecondFactor,
+    Removed,
+}
+
+pub(super) async fn what_comes_of_a_login_is_kept_only_while_what_it_proved_is_so(store: &SharedStore) {
+    use Meanwhile::{Disabled, Nothing, Password, Removed, SecondFactor as Factor, Unrelated};
+    for (number, meanwhile) in (1..).zip([Nothing, Unrelated, Password, Disabled, Factor, Removed]) {
+        let (id, cookie, sid) = (format!("u{number}"), format!("c{number}"), format!("s{number}"));
+        store.add_user(user(&id, &format!("name{number}"))).await.unwrap();
+        let before = proven(store, &id).await;
+        assert!(
+            store
+                .open_session(session(&format!("old{number}"), "s", &id), before.clone(), None, NOW, TOKENS_END)
+                .await
+                .unwrap()
+        );
+        let old = Some(digest(&format!("old{number}")));
+        let factor = SecondFactor { secret: vec![1], made: NOW, last_step: None };
+        let done = match meanwhile {
+            Nothing => true,
+            Unrelated => store.set_roles(id.clone(), vec![], NOW, TOKENS_END).await.unwrap(),
+            Password => {
+                store.set_password(id.clone(), "new".into(), Spare::Session("s".into()), NOW, TOKENS_END).await.unwrap()
+            }
+            Disabled => store.disable_user(id.clone(), true, NOW, TOKENS_END).await.unwrap(),
+            Factor => {
+                store.set_second_factor(id.clone(), Some(factor), vec![], Spare::Session("s".into())).await.unwrap()
+            }
+            Removed => store.remove_user(id.clone(), NOW, TOKENS_END).await.unwrap(),
+        };
+        assert!(done, "{meanwhile:?}");
+        let still = matches!(meanwhile, Nothing | Unrelated);
+        let opened =
+            store.open_session(session(&cookie, &sid, &id), before.clone(), old, NOW, TOKENS_END).await.unwrap();
+        let kept = store.keep_proven_grant(grant(number, "spa", &id), before).await.unwrap();
+        assert_eq!((opened, kept), (still, still), "{meanwhile:?}");
+        assert_eq!(store.session(digest(&cookie), NOW).await.unwrap().is_some(), still, "{meanwhile:?}");
+        assert_eq!(store.grant(GrantId([number; 16])).await.unwrap().is_some(), still, "{meanwhile:?}");
+        if matches!(meanwhile, Password | Factor) {
+            assert!(store.session(old.unwrap(), NOW).await.unwrap().is_some(), "nothing was replaced");
+        }
+    }
 }
 
 pub(super) async fn a_session_is_ended_by_its_user_only(store: &SharedStore) {

@@ -1,7 +1,7 @@
 //! Everything out of one store and into another: is what was good still good there, and what was used up still used up?
 
 use super::records::{
-    NOW, TOKENS_END, after, client, code, consent, digest, grant, session, token, turning, user, written,
+    NOW, TOKENS_END, after, client, code, consent, digest, grant, proven, session, token, turning, user, written,
 };
 use super::{Fresh, key};
 use crate::store::whole::{Clash, Incoming, KeptGrant, KeptUser, Mark, PAGE, Part, Row, Taken, Tally};
@@ -72,7 +72,12 @@ async fn people(store: &SharedStore) {
     store.set_password("u9".into(), "changed since".into(), Spare::None, NOW, TOKENS_END).await.unwrap();
     store.add_user(user("u3", "gone")).await.unwrap();
     store.remove_user("u3".into(), NOW, TOKENS_END).await.unwrap();
-    store.open_session(session("cookie", "s1", "u1"), None, NOW, TOKENS_END).await.unwrap();
+    assert!(
+        store
+            .open_session(session("cookie", "s1", "u1"), proven(store, "u1").await, None, NOW, TOKENS_END)
+            .await
+            .unwrap()
+    );
     store.remember_consent(consent("u1", "spa", &["a", "read"])).await.unwrap();
 }
 

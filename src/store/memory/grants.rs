@@ -4,7 +4,8 @@ use super::{Kept, Memory, Rows};
 use crate::ground::{Digest, Time};
 use crate::store::turning::{self, Step};
 use crate::store::{
-    AccessToken, Act, Allowed, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Session, Turn, Turning, Whose,
+    AccessToken, Act, Allowed, Code, Grant, GrantId, Grants, Proven, Redeem, Revocation, Revoked, Session, Turn,
+    Turning, Whose,
 };
 
 /// Wrong verifiers that burn a code.
@@ -61,6 +62,16 @@ impl Grants for Memory {
 
     fn keep_grant(&self, grant: Grant) -> Act<'_, ()> {
         self.act(move |rows| rows.keep(grant))
+    }
+
+    fn keep_proven_grant(&self, grant: Grant, proven: Proven) -> Act<'_, bool> {
+        self.act(move |rows| {
+            let holds = proven.holds(rows.users.get(&proven.user));
+            if holds {
+                rows.keep(grant);
+            }
+            holds
+        })
     }
 
     fn grant(&self, id: GrantId) -> Act<'_, Option<Grant>> {

@@ -4,7 +4,7 @@ use super::{Memory, Rows};
 use crate::ground::{Digest, Time};
 use crate::store::people::folded;
 use crate::store::{
-    Act, Allowed, Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User, Whose,
+    Act, Allowed, Consent, FileUser, Origin, People, Proven, Reconciled, SecondFactor, Session, Spare, User, Whose,
 };
 
 impl People for Memory {
@@ -150,13 +150,24 @@ impl People for Memory {
         self.act(move |rows| rows.reconcile(users, now, tokens_end))
     }
 
-    fn open_session(&self, session: Session, replaces: Option<Digest>, now: Time, tokens_end: Time) -> Act<'_, ()> {
+    fn open_session(
+        &self,
+        session: Session,
+        proven: Proven,
+        replaces: Option<Digest>,
+        now: Time,
+        tokens_end: Time,
+    ) -> Act<'_, bool> {
         self.act(move |rows| {
+            if !proven.holds(rows.users.get(&proven.user)) {
+                return false;
+            }
             let replaced = replaces.and_then(|digest| rows.sessions.remove(&digest));
             if let Some(replaced) = replaced.filter(|replaced| replaced.sid != session.sid) {
                 rows.end_session_grants(&replaced.sid, now, tokens_end);
             }
             rows.sessions.insert(session.digest, session);
+            true
         })
     }
 

@@ -5,10 +5,12 @@ use super::families::{self, CODE, FAMILY, code_row, row};
 use super::fault::Failure;
 use super::revoke::{self, Ending};
 use super::session::Session;
-use super::{Postgres, sessions, tokens};
+use super::{Postgres, sessions, tokens, users};
 use crate::ground::{Digest, Time};
 use crate::store::turning::{self, Step};
-use crate::store::{AccessToken, Act, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Turn, Turning, Whose};
+use crate::store::{
+    AccessToken, Act, Code, Grant, GrantId, Grants, Proven, Redeem, Revocation, Revoked, Turn, Turning, Whose,
+};
 
 /// Wrong verifiers that burn a code.
 const MOST_MISSES: i64 = 5;
@@ -74,6 +76,18 @@ impl Grants for Postgres {
 
     fn keep_grant(&self, grant: Grant) -> Act<'_, ()> {
         self.once("keep a grant", grant, |db, grant| Box::pin(families::insert(db, grant, grant.end())))
+    }
+
+    fn keep_proven_grant(&self, grant: Grant, proven: Proven) -> Act<'_, bool> {
+        self.once("keep a grant", (grant, proven), |db, (grant, proven)| {
+            Box::pin(async move {
+                let holds = users::holds(db, proven).await?;
+                if holds {
+                    families::insert(db, grant, grant.end()).await?;
+                }
+                Ok(holds)
+            })
+        })
     }
 
     fn grant(&self, id: GrantId) -> Act<'_, Option<Grant>> {

@@ -6,7 +6,7 @@ use super::users::{self, COLUMNS};
 use super::{Postgres, reconcile, sessions};
 use crate::ground::{Digest, Time};
 use crate::store::people::folded;
-use crate::store::{Act, Consent, FileUser, People, Reconciled, SecondFactor, Session, Spare, User, Whose};
+use crate::store::{Act, Consent, FileUser, People, Proven, Reconciled, SecondFactor, Session, Spare, User, Whose};
 
 impl People for Postgres {
     fn user_named(&self, name: String) -> Act<'_, Option<User>> {
@@ -185,10 +185,23 @@ impl People for Postgres {
         })
     }
 
-    fn open_session(&self, session: Session, replaces: Option<Digest>, now: Time, tokens_end: Time) -> Act<'_, ()> {
-        let input = (session, replaces, now, tokens_end);
-        self.once("open a session", input, |db, (session, replaces, now, tokens_end)| {
-            Box::pin(sessions::open(db, session, *replaces, (*now, *tokens_end)))
+    fn open_session(
+        &self,
+        session: Session,
+        proven: Proven,
+        replaces: Option<Digest>,
+        now: Time,
+        tokens_end: Time,
+    ) -> Act<'_, bool> {
+        let input = (session, proven, replaces, now, tokens_end);
+        self.once("open a session", input, |db, (session, proven, replaces, now, tokens_end)| {
+            Box::pin(async move {
+                let holds = users::holds(db, proven).await?;
+                if holds {
+                    sessions::open(db, session, *replaces, (*now, *tokens_end)).await?;
+                }
+                Ok(holds)
+            })
         })
     }
 

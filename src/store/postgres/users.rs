@@ -9,7 +9,7 @@ use super::revoke::{self, Ending};
 use super::session::Session;
 use crate::ground::{Digest, Time};
 use crate::store::people::folded;
-use crate::store::{Consent, Origin, SecondFactor, User, Whose};
+use crate::store::{Consent, Origin, Proven, SecondFactor, User, Whose};
 
 /// Columns of a user, with the recovery codes that are left.
 pub(super) const COLUMNS: &str = "person.id, person.name, person.email, person.email_verified, person.profile, person.password, person.roles, \
@@ -50,6 +50,11 @@ pub(super) async fn user(db: &Session, id: &str, held: &str) -> Result<Option<Us
     let find = format!("SELECT {COLUMNS} FROM portcullis.person WHERE id = $1 {held}");
     let found = db.maybe(&find, &[&kept(id)]).await?;
     found.map(|found| row(&found)).transpose()
+}
+
+/// Whether what was proven at a login still is so, and until the end of the transaction remains so.
+pub(super) async fn holds(db: &Session, proven: &Proven) -> Result<bool, Failure> {
+    Ok(proven.holds(user(db, &proven.user, "FOR SHARE").await?.as_ref()))
 }
 
 pub(super) async fn is_retired(db: &Session, id: &str) -> Result<bool, Failure> {

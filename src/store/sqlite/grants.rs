@@ -4,11 +4,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::column::{at, at_if_any, column, digest, grant_id, list, number, texts};
 use super::revoke::{self, Ending};
-use super::{Sqlite, sessions, tokens};
+use super::{Sqlite, people, sessions, tokens};
 use crate::ground::{Digest, Time};
 use crate::store::turning::{self, Step};
 use crate::store::{
-    AccessToken, Act, Allowed, Code, Grant, GrantId, Grants, Redeem, Revocation, Revoked, Turn, Turning, Whose,
+    AccessToken, Act, Allowed, Code, Grant, GrantId, Grants, Proven, Redeem, Revocation, Revoked, Turn, Turning, Whose,
 };
 
 /// Wrong verifiers that burn a code.
@@ -63,6 +63,16 @@ impl Grants for Sqlite {
 
     fn keep_grant(&self, grant: Grant) -> Act<'_, ()> {
         self.writer.run("keep a grant", move |file| insert_grant(file, &grant, grant.end()))
+    }
+
+    fn keep_proven_grant(&self, grant: Grant, proven: Proven) -> Act<'_, bool> {
+        self.writer.run("keep a grant", move |file| {
+            let holds = people::holds(file, &proven)?;
+            if holds {
+                insert_grant(file, &grant, grant.end())?;
+            }
+            Ok(holds)
+        })
     }
 
     fn grant(&self, id: GrantId) -> Act<'_, Option<Grant>> {

@@ -7,7 +7,9 @@ use super::revoke::{self, Ending};
 use super::{Sqlite, reconcile, sessions};
 use crate::ground::{Digest, Time};
 use crate::store::people::folded;
-use crate::store::{Act, Consent, FileUser, Origin, People, Reconciled, SecondFactor, Session, Spare, User, Whose};
+use crate::store::{
+    Act, Consent, FileUser, Origin, People, Proven, Reconciled, SecondFactor, Session, Spare, User, Whose,
+};
 
 impl People for Sqlite {
     fn user_named(&self, name: String) -> Act<'_, Option<User>> {
@@ -155,8 +157,21 @@ impl People for Sqlite {
         self.writer.run("bring in the users of the file", move |file| reconcile::users(file, users, (now, tokens_end)))
     }
 
-    fn open_session(&self, session: Session, replaces: Option<Digest>, now: Time, tokens_end: Time) -> Act<'_, ()> {
-        self.writer.run("open a session", move |file| sessions::open(file, &session, replaces, (now, tokens_end)))
+    fn open_session(
+        &self,
+        session: Session,
+        proven: Proven,
+        replaces: Option<Digest>,
+        now: Time,
+        tokens_end: Time,
+    ) -> Act<'_, bool> {
+        self.writer.run("open a session", move |file| {
+            let holds = holds(file, &proven)?;
+            if holds {
+                sessions::open(file, &session, replaces, (now, tokens_end))?;
+            }
+            Ok(holds)
+        })
     }
 
     fn session(&self, digest: Digest, now: Time) -> Act<'_, Option<(Session, User)>> {
@@ -230,6 +245,11 @@ pub(super) fn named(file: &Connection, name: &str) -> rusqlite::Result<Option<Us
 pub(super) fn user(file: &Connection, id: &str) -> rusqlite::Result<Option<User>> {
     let found = file.prepare_cached("SELECT * FROM user WHERE id = ?1")?.query_row([id], user_row);
     found.optional()?.map(|user| with_recovery(file, user)).transpose()
+}
+
+/// Whether what was proven at a login still is so.
+pub(super) fn holds(file: &Connection, proven: &Proven) -> rusqlite::Result<bool> {
+    Ok(proven.holds(user(file, &proven.user)?.as_ref()))
 }
 
 fn is_retired(file: &Connection, id: &str) -> rusqlite::Result<bool> {

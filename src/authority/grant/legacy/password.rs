@@ -11,7 +11,7 @@ use crate::authority::prove::{Place, Proof};
 use crate::authority::token::Tokens;
 use crate::authority::{audit, resource, scope};
 use crate::ground::Secret;
-use crate::store::{Allowed, User};
+use crate::store::{Allowed, Proven, User};
 
 const REFUSED: OAuthError = OAuthError::Grant("the user's name or password is wrong");
 
@@ -42,7 +42,11 @@ pub(in crate::authority) async fn tokens(
     };
     let lasts = authority.settings.token_terms(client, resource).1;
     let grant = family::grant(authority, family::New { client, allowed, nonce: None, lasts }, now);
-    authority.store.keep_grant(grant.clone()).await?;
+    if !authority.store.keep_proven_grant(grant.clone(), Proven::of(&user)).await? {
+        authority.tell(audit::login_failed(name, request)).await?;
+        return Err(REFUSED);
+    }
+    authority.tell(audit::login_ok(&user.id, "password_grant", request)).await?;
     family::tokens(authority, client, &grant, &user, (scope, resource), false).await
 }
 
@@ -52,10 +56,7 @@ async fn proven(authority: &Authority, name: &str, password: Secret, request: &I
     match authority.prove_password(name, user, &password, place).await? {
         // Whoever has a second factor uses the login page (RO-01).
         Proof::Right(user) if user.second_factor.is_some() => Err(REFUSED),
-        Proof::Right(user) => {
-            authority.tell(audit::login_ok(&user.id, "password_grant", request)).await?;
-            Ok(*user)
-        }
+        Proof::Right(user) => Ok(*user),
         Proof::Wrong => {
             authority.tell(audit::login_failed(name, request)).await?;
             Err(REFUSED)
