@@ -152,6 +152,10 @@ fn oidcc_ensure_post_request_succeeds() {
     let run = Run::new();
     let form = run.query(&[]);
     let answer = run.house.post_form("/oauth/authorize", "", &form);
+    // Once more by GET: that is how a browser's cookies come along from another site.
+    let again = answer.header("location");
+    assert!(answer.status == 303 && again.starts_with("/oauth/authorize?"), "{answer:?}");
+    let answer = run.house.get(again);
     assert!(answer.status == 303 && answer.header("location").starts_with("/login"), "{answer:?}");
 }
 
