@@ -84,7 +84,9 @@ pub fn is_framed_clearly(fields: &Fields) -> bool {
         (Some(coding), None) => coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none(),
         (None, Some(digits)) => {
             let plain = digits.len() == 1 || !digits.starts_with(b"0");
-            plain && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && lengths.next().is_none()
+            // One that is too large for a number is read as none: as much as is taken of a request.
+            let fits = (1..=18).contains(&digits.len());
+            plain && fits && digits.iter().all(u8::is_ascii_digit) && lengths.next().is_none()
         }
     }
 }

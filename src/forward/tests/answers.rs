@@ -152,6 +152,8 @@ fn an_answer_whose_length_has_two_readings_is_invalid() {
         "content-length: 2\r\ncontent-length: 2",
         "content-length: 2, 2",
         "content-length: 02",
+        "content-length: 18446744073709551616",
+        "content-length: 99999999999999999999",
         "transfer-encoding: gzip, chunked",
         "transfer-encoding: identity",
         "transfer-encoding: , chunked",

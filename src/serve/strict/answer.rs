@@ -53,9 +53,9 @@ impl Answering {
             Some(length) => Framing::Length(length),
             None => Framing::Chunked,
         };
-        // A body's framing is ours to say, and one without a body has none.
+        // A body's framing is ours to say, and said once; an answer without a body has none.
         fields.remove(&TRANSFER_ENCODING);
-        if has_no_body(status) {
+        if has_no_body(status) || framing == Framing::Chunked {
             fields.remove(&CONTENT_LENGTH);
         }
         // With room for the other lines and a small body.
