@@ -153,5 +153,5 @@ where
     };
     // Boxed: a connection that never comes here holds no room for it.
     let stream = Watched::new(Rewound::new(rest.stream, rest.read), Arc::clone(&watch));
-    Box::pin(super::hyper::serve(worker, stream, &peer, &watch, http2)).await;
+    Box::pin(super::hyper::serve(worker, stream, &peer, (&watch, place.seat()), http2)).await;
 }

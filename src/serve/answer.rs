@@ -11,6 +11,7 @@ use http::header::{HOST, UPGRADE};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::places::Seat;
 use super::snapshot::{Destination, Route, Snapshot};
 use super::worker::Worker;
 use crate::authority::endpoint::Endpoint;
@@ -50,7 +51,7 @@ pub async fn answer(
             let request_id = Arc::clone(&record.request_id);
             let facts = facts(house, route, &asked, &request_id, record);
             let asks = route.websocket && asked.head.fields.contains(&UPGRADE);
-            let websocket = asks.then(|| lease(worker, house, route, asked.permit));
+            let websocket = asks.then(|| lease(worker, house, route, &asked));
             let outgoing = Outgoing {
                 target: &asked.admitted.target,
                 facts,
@@ -81,11 +82,14 @@ pub async fn answer(
     }
 }
 
-/// A tunnel stands as long as the token that opened it: it ends with it, and soon after it is revoked.
-fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, permit: &Permit) -> Lease {
-    let claims = permit.caller().claims().filter(|_| !route.websocket_outlives_token).map(Arc::clone);
+/// A tunnel stands as long as the token that opened it: it ends with it, and soon after it is revoked. It keeps the seat of
+/// its connection, which counts for the limits until the tunnel has ended.
+fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, asked: &Asked<'_>) -> Lease {
+    let seat = asked.head.extensions.get::<Arc<Seat>>().map(Arc::clone);
+    let claims = asked.permit.caller().claims().filter(|_| !route.websocket_outlives_token).map(Arc::clone);
     let (verifier, clock) = (Arc::clone(&house.verifier), Arc::clone(&worker.shared.clock));
     Box::new(move || {
+        let _held = &seat;
         let now = clock.now();
         claims.as_ref().is_none_or(|claims| now < claims.expires && verifier.standing(claims, now).is_ok())
     })

@@ -11,10 +11,12 @@ use http::{Request, Response, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::{Busy, Fate, Watch};
+use super::places::Seat;
 use super::recorded::Recorded;
 use super::stream::Watched;
 use super::worker::Worker;
@@ -28,13 +30,21 @@ const MOST_HEAD_BYTES: usize = 64 * 1024;
 const MOST_STREAMS: u32 = 256;
 
 /// Serves one connection until it ends, is drained, or is cut.
-pub async fn serve<S>(worker: &Rc<Worker>, stream: Watched<S>, peer: &Rc<Peer>, watch: &Arc<Watch>, http2: bool)
-where
+pub async fn serve<S>(
+    worker: &Rc<Worker>,
+    stream: Watched<S>,
+    peer: &Rc<Peer>,
+    (watch, seat): (&Arc<Watch>, &Arc<Seat>),
+    http2: bool,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = {
-        let (worker, peer, watch) = (Rc::clone(worker), Rc::clone(peer), Arc::clone(watch));
-        hyper::service::service_fn(move |request| {
+        let (worker, peer, watch, seat) = (Rc::clone(worker), Rc::clone(peer), Arc::clone(watch), Arc::clone(seat));
+        hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            if request.extensions().get::<OnUpgrade>().is_some() {
+                request.extensions_mut().insert(Arc::clone(&seat));
+            }
             answer(Rc::clone(&worker), Rc::clone(&peer), Arc::clone(&watch), request)
         })
     };

@@ -32,8 +32,17 @@ const PARTS: usize = 10;
 /// shrink with each of them.
 pub struct Place {
     places: Rc<Places>,
-    address: Option<IpAddr>,
+    seat: Arc<Seat>,
     id: u64,
+}
+
+/// What a connection counts for in the limits and the figures. A tunnel that has come of it holds this as well, and not the
+/// place: nobody waits for tunnels when the worker ends. `Send` because that is how hyper hands it over; it stays on its
+/// thread.
+pub struct Seat {
+    crowd: Arc<Crowd>,
+    metrics: WorkerMetrics,
+    address: Option<IpAddr>,
 }
 
 impl Places {
@@ -53,7 +62,8 @@ impl Places {
         self.taken.set(self.taken.get().saturating_add(1));
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
-        Some(Place { places: Rc::clone(self), address, id })
+        let seat = Arc::new(Seat { crowd: Arc::clone(&self.crowd), metrics: self.metrics.clone(), address });
+        Some(Place { places: Rc::clone(self), seat, id })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -96,6 +106,11 @@ fn each_of(part: &RefCell<HashMap<u64, Watched>>, act: &impl Fn(usize, &Watch)) 
 }
 
 impl Place {
+    /// What a tunnel that comes of the connection has to hold.
+    pub fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
     /// Lets the worker keep an eye on the connection from now on.
     pub fn watch(&self, listener: usize, watch: &Arc<Watch>) {
         if let Some(part) = self.places.part(self.id) {
@@ -114,9 +129,14 @@ impl Drop for Place {
             part.borrow_mut().remove(&self.id);
         }
         places.taken.set(places.taken.get().saturating_sub(1));
-        places.crowd.leave(self.address);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.crowd.leave(self.address);
         // Last, so that whoever sees the figure fall finds the room.
-        places.metrics.connection_closed();
+        self.metrics.connection_closed();
     }
 }
 
@@ -174,6 +194,18 @@ mod tests {
         assert_eq!((open(), places.is_empty()), (0, true));
         assert!(places.take(None, one).is_some());
         places.each(|_, _| panic!("nobody is there"));
+    }
+
+    #[test]
+    fn a_tunnel_counts_as_a_connection_and_nobody_waits_for_it() {
+        let one = Bounds { all: 1, of_one_address: 1 };
+        let places = Places::new(Arc::default(), Metrics::new(1).worker(0));
+        let place = places.take(None, one).unwrap();
+        let tunnel = Arc::clone(place.seat());
+        drop(place);
+        assert!(places.is_empty() && places.take(None, one).is_none());
+        drop(tunnel);
+        assert!(places.take(None, one).is_some());
     }
 
     #[test]

@@ -227,3 +227,21 @@ fn who_connects_and_says_nothing_is_let_go_of() {
     }
     house.wait_for_metric("portcullis_tls_handshake_failures_total", &[], |sum| sum >= 50.0);
 }
+
+#[test]
+fn tunnels_count_as_connections_of_their_address() {
+    let (port, plot) = (parrot(), Plot::new());
+    let yaml = plot.yaml(&format!(
+        "upstreams: {{far: {{servers: [\"http://127.0.0.1:{port}\"]}}}}\n\
+         routes: [{{match: GET /ws, access: public, upstream: far}}]\n"
+    ));
+    let house = plot.start(&yaml.replacen("}]", ", limits: {connections_per_address: 2}}]", 1));
+    let mut tunnels: Vec<_> = (0..2).map(|_| connected(&house, "/ws", "none")).collect();
+    assert!(tunnels.iter_mut().all(speaks));
+    assert!(house.wire().is_closed(), "one too many");
+    assert_eq!(house.metric("portcullis_connections_open", &[]), 2.0);
+    tunnels.pop();
+    house.wait_for_metric("portcullis_connections_open", &[], |open| open == 1.0);
+    assert!(speaks(&mut connected(&house, "/ws", "none")), "there is room again");
+    assert!(tunnels.iter_mut().all(speaks));
+}
