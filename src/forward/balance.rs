@@ -24,10 +24,11 @@ impl Upstream {
         let turn = self.turn.fetch_add(1, Relaxed);
         let start = turn % self.servers.len().max(1);
         let mut servers: Vec<_> = self.servers.iter().cycle().skip(start).take(self.servers.len()).cloned().collect();
+        // All workers change these figures meanwhile: each is looked at once, or there would be no order.
         if self.settings.balance == Balance::LeastRequest {
-            servers.sort_by_key(|server| server.in_flight.load(Relaxed));
+            servers.sort_by_cached_key(|server| server.in_flight.load(Relaxed));
         }
-        servers.sort_by_key(|server| server.is_shunned(now_millis));
+        servers.sort_by_cached_key(|server| server.is_shunned(now_millis));
         Cow::Owned(servers)
     }
 }

@@ -1,5 +1,6 @@
 //! Which server is asked, and what happens when it cannot be.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::join;
@@ -63,6 +64,31 @@ fn least_request_prefers_the_server_that_answers_the_fewest() {
         assert_eq!(house.in_flight(), [0, 0]);
         let first: Vec<_> = orders(&house, 4).iter().map(|order| order[0]).collect();
         assert!(first.contains(&0) && first.contains(&1), "{first:?}");
+    });
+}
+
+/// Sorting by figures that change meanwhile may panic.
+#[test]
+fn servers_are_put_in_order_while_others_count() {
+    let addresses: Vec<_> = (1..=200_u16).map(|port| (std::net::Ipv4Addr::LOCALHOST, port).into()).collect();
+    let house = House::with(&addresses, |settings| settings.balance = Balance::LeastRequest);
+    let (servers, done) = (house.upstream.servers.clone(), std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 0.. {
+                for (place, server) in servers.iter().enumerate() {
+                    server.in_flight.store((place * 7 + turn * 13) % 31, Relaxed);
+                }
+                if done.load(Relaxed) {
+                    return;
+                }
+            }
+        });
+        let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            (0..2_000).all(|_| house.upstream.order(|| 0).len() == addresses.len())
+        }));
+        done.store(true, Relaxed);
+        assert!(found.unwrap());
     });
 }
 
