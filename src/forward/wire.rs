@@ -189,11 +189,11 @@ impl Wire {
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_ready()
     }
 
-    /// Sends what is left of the request.
+    /// Sends what is left of the request, as long as the server takes it.
     pub(super) async fn finish(&mut self) {
         let Self { sending, stream, .. } = self;
         std::future::poll_fn(|cx| match sending.poll(stream, cx) {
-            Ok(()) if !sending.is_over() => Poll::Pending,
+            Ok(()) if !sending.is_over() && !sending.has_failed() => Poll::Pending,
             Ok(()) | Err(_) => Poll::Ready(()),
         })
         .await;

@@ -83,6 +83,22 @@ fn a_server_that_never_reads_what_it_has_answered_is_left_after_a_while() {
 }
 
 #[test]
+fn a_server_that_takes_nothing_more_of_what_it_has_answered_is_left_at_once() {
+    run(async || {
+        let peer = Peer::listen().await;
+        let house = House::before(&[peer.address]);
+        let (feeder, body) = feed();
+        feeder.give("begin");
+        let (answer, wire) = house.first(&peer, request(Method::POST, "/", body), OK).await;
+        read(answer).await;
+        wire.reset();
+        feeder.give("more");
+        // No time passes: what hangs here fails.
+        feeder.until_nobody_reads().await;
+    });
+}
+
+#[test]
 fn a_connection_that_is_not_ready_yet_is_not_thrown_away() {
     run_with(&[Engine::Compat], async || {
         let peer = Peer::listen().await;

@@ -296,6 +296,11 @@ impl Wire {
         self.stream.shutdown().await.unwrap();
     }
 
+    /// Ends it without a word, whatever is on its way.
+    pub fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
     /// What still comes until the other side has nothing more to say.
     pub async fn last_words(&mut self) -> Vec<u8> {
         while self.stream.read_buf(&mut self.read).await.unwrap() > 0 {}
@@ -367,6 +372,11 @@ impl Feeder {
 
     pub fn fail(&self, fault: BodyFault) {
         self.0.send(Err(fault)).ok().unwrap();
+    }
+
+    /// Until nobody holds the body any more.
+    pub async fn until_nobody_reads(&self) {
+        self.0.closed().await;
     }
 }
 

@@ -88,6 +88,11 @@ impl Sending {
         self.body.is_none() && self.out.is_empty() && !self.unflushed && self.failed.is_none()
     }
 
+    /// The server takes nothing more.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Why the server took nothing more.
     pub(super) fn fault(&self) -> Option<String> {
         self.failed.clone()
@@ -110,6 +115,8 @@ impl Sending {
                 Poll::Ready(Err(_)) if !self.begun && self.is_whole() => return Err(Fault::Unsent),
                 Poll::Ready(Err(fault)) => {
                     self.failed = Some(fault.to_string());
+                    // Whoever sends it need not go on.
+                    (self.body, self.out) = (None, BytesMut::new());
                     return Ok(());
                 }
             }
