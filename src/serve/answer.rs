@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Version;
@@ -21,11 +22,13 @@ use crate::forward::upgrade::Lease;
 use crate::forward::{self, Engine, Outgoing, echo};
 use crate::gate::admit::Admitted;
 use crate::gate::{Permit, Refusal};
-use crate::ground::{Body, Reply, RequestHead, Time};
+use crate::ground::{Body, Reply, RequestHead, Time, Wheel};
 use crate::observe::Record;
 
 /// The authority reads one byte more than it allows, to see that there is one.
 const MOST_FORM_BYTES: usize = 64 * 1024 + 1;
+/// All of a form is here by then. Over HTTP/2 nobody else says how slowly it may come.
+const MOST_FORM_TIME: Duration = Duration::from_secs(60);
 
 /// A permitted request.
 pub struct Asked<'a> {
@@ -71,7 +74,7 @@ pub async fn answer(
         }
         Destination::Authority(endpoint) => {
             let authority = house.authority.as_ref().ok_or(Refusal::RouteUnknown)?;
-            Box::pin(ask_authority(authority, *endpoint, asked, record)).await
+            Box::pin(ask_authority(authority, *endpoint, asked, (record, &worker.wheel))).await
         }
         Destination::Fixed(fixed) => Ok(fixed.reply()),
         Destination::Echo => {
@@ -127,9 +130,9 @@ async fn ask_authority(
     authority: &Arc<Authority>,
     endpoint: Endpoint,
     asked: Asked<'_>,
-    record: &mut Record,
+    (record, wheel): (&mut Record, &Arc<Wheel>),
 ) -> Result<Reply, Refusal> {
-    let body = collect(asked.body).await?;
+    let body = collect(asked.body, wheel).await?;
     record.bytes_in = Some(Rc::new(Cell::new(body.len() as u64)));
     let request = Incoming {
         headers: asked.head.fields.to_map(),
@@ -143,13 +146,39 @@ async fn ask_authority(
     Ok(Reply::of(authority.answer(endpoint, request).await.map(Body::full)))
 }
 
-async fn collect(body: Body) -> Result<Bytes, Refusal> {
+async fn collect(body: Body, wheel: &Arc<Wheel>) -> Result<Bytes, Refusal> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    match Limited::new(body, MOST_FORM_BYTES).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(fault) if fault.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { limit: 64 * 1024 }),
-        Err(_) => Err(Refusal::Malformed { what: "the body broke off", close: true }),
+    match wheel.within(MOST_FORM_TIME, Limited::new(body, MOST_FORM_BYTES).collect()).await {
+        Some(Ok(collected)) => Ok(collected.to_bytes()),
+        Some(Err(fault)) if fault.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge { limit: 64 * 1024 }),
+        Some(Err(_)) => Err(Refusal::Malformed { what: "the body broke off", close: true }),
+        None => Err(Refusal::Malformed { what: "the body took too long", close: true }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::ground::wheel::TICK;
+    use crate::ground::{Clock as _, ManualClock};
+
+    #[tokio::test]
+    async fn a_form_that_does_not_end_is_refused_after_a_while() {
+        let clock = ManualClock::at(Time::from_secs(0));
+        let wheel = Wheel::new(clock.instant());
+        let silent = Body::boxed(http_body_util::StreamBody::new(futures_util::stream::pending()));
+        let mut collecting = std::pin::pin!(collect(silent, &wheel));
+        let mut polled = async || std::future::poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await;
+        for (span, over) in [(Duration::ZERO, false), (MOST_FORM_TIME, false), (2 * TICK, true)] {
+            clock.advance(span);
+            wheel.turn(clock.instant());
+            let refused = matches!(polled().await, Poll::Ready(Err(Refusal::Malformed { close: true, .. })));
+            assert_eq!(refused, over);
+        }
     }
 }

@@ -32,8 +32,10 @@ pub struct Watch {
     head: AtomicU64,
     /// The client does not take what we write, since then; or `NOT`.
     write_blocked: AtomicU64,
-    /// The client does not send the body it announced, since then; or `NOT`.
+    /// The client does not send the body it announced, since then; or `NOT`. Of several, the one that is awaited longest.
     body_awaited: AtomicU64,
+    /// Since when each of several bodies is awaited, the oldest first.
+    awaited_bodies: Mutex<Vec<u64>>,
     /// How long it has been waited for in all, in milliseconds, since the request began, without the wait that goes on.
     awaited: AtomicU64,
     /// Bytes that have come since the request began.
@@ -83,6 +85,7 @@ impl Watch {
             head: AtomicU64::new(start),
             write_blocked: AtomicU64::new(NOT),
             body_awaited: AtomicU64::new(NOT),
+            awaited_bodies: Mutex::default(),
             awaited: AtomicU64::new(0),
             arrived: AtomicU64::new(0),
             untaken: AtomicU32::new(0),
@@ -148,13 +151,30 @@ impl Watch {
         self.now.load(Relaxed)
     }
 
+    /// The client keeps us waiting for the only body that there is.
     pub fn body_awaited(&self, awaited: bool) {
+        self.count_wait(awaited);
+        self.mark(&self.body_awaited, awaited);
+    }
+
+    fn count_wait(&self, goes_on: bool) {
         let since = self.body_awaited.load(Relaxed);
-        if !awaited && since != NOT {
+        if !goes_on && since != NOT {
             let waited = self.now.load(Relaxed).saturating_sub(since);
             self.awaited.store(self.awaited.load(Relaxed).saturating_add(waited), Relaxed);
         }
-        self.mark(&self.body_awaited, awaited);
+    }
+
+    /// One of several bodies is not awaited any more since `before`, or is since `after`.
+    fn body_of_many(&self, before: Option<u64>, after: Option<u64>) {
+        let mut bodies = self.awaited_bodies.lock();
+        if let Some(place) = bodies.iter().position(|since| Some(*since) == before) {
+            bodies.remove(place);
+        }
+        bodies.extend(after);
+        let oldest = bodies.first().copied();
+        self.count_wait(oldest.is_some());
+        self.body_awaited.store(oldest.unwrap_or(NOT), Relaxed);
     }
 
     pub(super) fn bytes_arrived(&self, count: usize) {
@@ -259,6 +279,32 @@ impl Watch {
             1 => Fate::Drain,
             _ => Fate::Cut,
         }
+    }
+}
+
+/// One of the bodies of a connection that may have many, as HTTP/2 has: what happens to the others leaves its mark alone.
+pub struct AwaitedBody {
+    watch: Arc<Watch>,
+    /// The client keeps us waiting for it.
+    since: Option<u64>,
+}
+
+impl AwaitedBody {
+    pub fn of(watch: &Arc<Watch>) -> Self {
+        Self { watch: Arc::clone(watch), since: None }
+    }
+
+    pub fn is_awaited(&mut self, awaited: bool) {
+        if awaited != self.since.is_some() {
+            let after = awaited.then(|| self.watch.now());
+            self.watch.body_of_many(std::mem::replace(&mut self.since, after), after);
+        }
+    }
+}
+
+impl Drop for AwaitedBody {
+    fn drop(&mut self) {
+        self.is_awaited(false);
     }
 }
 

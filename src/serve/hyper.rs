@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::{Busy, Fate, Watch};
+use super::connection::{AwaitedBody, Busy, Fate, Watch};
 use super::places::Seat;
 use super::recorded::Recorded;
 use super::stream::Watched;
@@ -112,7 +112,7 @@ async fn answer(
     let busy = Busy::begin(&watch);
     let http1 = request.version() < Version::HTTP_2;
     let request = request.map(|body| {
-        if body.is_end_stream() { Body::Empty } else { Body::boxed(Awaited { body, watch: Arc::clone(&watch) }) }
+        if body.is_end_stream() { Body::Empty } else { Body::boxed(Awaited { body, mark: AwaitedBody::of(&watch) }) }
     });
     // Boxed: an idle connection holds no room for a request, and hyper moves less about.
     let (head, body) = RequestHead::of(request);
@@ -131,7 +131,7 @@ async fn answer(
 /// A request's body that marks when the client keeps us waiting for it.
 struct Awaited {
     body: Incoming,
-    watch: Arc<Watch>,
+    mark: AwaitedBody,
 }
 
 impl http_body::Body for Awaited {
@@ -143,7 +143,7 @@ impl http_body::Body for Awaited {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<bytes::Bytes>, BodyFault>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.watch.body_awaited(polled.is_pending());
+        self.mark.is_awaited(polled.is_pending());
         polled.map_err(BodyFault::Broken)
     }
 
@@ -153,12 +153,6 @@ impl http_body::Body for Awaited {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Drop for Awaited {
-    fn drop(&mut self) {
-        self.watch.body_awaited(false);
     }
 }
 

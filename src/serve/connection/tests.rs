@@ -87,6 +87,30 @@ fn a_body_that_trickles_is_a_silent_one() {
 }
 
 #[test]
+fn a_body_that_is_silent_ends_its_connection_whatever_comes_of_others() {
+    let watch = Watch::new(LIMITS, true, Ticks::default());
+    let _busy = [Busy::begin(&watch), Busy::begin(&watch), Busy::begin(&watch)];
+    let at = |seconds: u64| {
+        watch.now.store(seconds * 1000, Relaxed);
+        watch.overdue()
+    };
+    let [mut first, mut silent, mut moving] = [(); 3].map(|()| AwaitedBody::of(&watch));
+    first.is_awaited(true);
+    assert!(!at(10));
+    silent.is_awaited(true);
+    for second in 11..=40 {
+        moving.is_awaited(true);
+        assert!(!at(second), "{second}");
+        moving.is_awaited(false);
+        // It was awaited before the silent one, and is over.
+        first.is_awaited(false);
+    }
+    assert!(at(41));
+    drop(silent);
+    assert!(!at(3600), "nothing is awaited any more");
+}
+
+#[test]
 fn answers_that_nobody_takes_end_the_connection_however_the_socket_moves() {
     let watch = Watch::new(LIMITS, true, Ticks::default());
     let (mut one, mut other) = (Busy::begin(&watch), Busy::begin(&watch));
