@@ -1,6 +1,7 @@
 //! Bodies on their way: counted, limited, without trailers, and known to have ended.
 
 use std::cell::Cell;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::connection::{Connection, Speaker};
 use super::pool::Pools;
 use super::upstream::{InFlight, Server};
 use super::wire::Receiving;
+use crate::ground::wheel::Nap;
 use crate::ground::{Body, BodyFault};
 
 /// How a request's body is doing, seen from outside.
@@ -139,6 +141,15 @@ impl Return {
 pub struct Received {
     source: Source,
     back: Option<Return>,
+    /// While the server is waited for.
+    silence: Option<Silence>,
+}
+
+/// How long nothing has come of an answer whose client wants more of it.
+struct Silence {
+    nap: Nap,
+    /// What had gone on of the request by then.
+    sent: u64,
 }
 
 /// Whence its bytes come.
@@ -155,7 +166,7 @@ impl Received {
             back.give_back();
             return Body::Empty;
         }
-        Body::boxed(Self { source: Source::Compat(body), back: Some(back) })
+        Body::boxed(Self { source: Source::Compat(body), back: Some(back), silence: None })
     }
 
     /// The body that stands next on the connection itself.
@@ -165,7 +176,7 @@ impl Received {
             back.give_back();
             return Body::full(whole);
         }
-        Body::boxed(Self { source: Source::Strict, back: Some(back) })
+        Body::boxed(Self { source: Source::Strict, back: Some(back), silence: None })
     }
 
     fn ended(&mut self) {
@@ -176,8 +187,24 @@ impl Received {
 
     /// Nothing more can come of the connection, in either direction.
     fn broken(&mut self) {
+        self.silence = None;
         if let Some(back) = self.back.take() {
             back.connection.tear_down();
+        }
+    }
+
+    /// Ready when nothing has moved for too long, in either direction. No time is taken where nobody has to wait.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(back) = &self.back else { return Poll::Pending };
+        loop {
+            let sent = back.request.sent();
+            let begin = || Silence { nap: back.pools.wheel.nap(back.timeout), sent };
+            let silence = self.silence.get_or_insert_with(begin);
+            std::task::ready!(Pin::new(&mut silence.nap).poll(cx));
+            if silence.sent == sent {
+                return Poll::Ready(());
+            }
+            self.silence = None;
         }
     }
 
@@ -210,8 +237,15 @@ impl HttpBody for Received {
     type Error = BodyFault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        match self.poll_piece(cx) {
-            Poll::Pending => Poll::Pending,
+        let polled = self.poll_piece(cx);
+        if polled.is_ready() {
+            self.silence = None;
+        }
+        match polled {
+            Poll::Pending => self.poll_silence(cx).map(|()| {
+                self.broken();
+                Some(Err(BodyFault::Stalled))
+            }),
             Poll::Ready(Some(Ok(data))) => {
                 if self.is_end_stream() {
                     self.ended();

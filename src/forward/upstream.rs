@@ -38,7 +38,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the last byte of the request that could be sent to the head of the answer.
     pub response: Duration,
-    /// A pooled connection is closed when nobody has used it for this long.
+    /// An answer breaks off when nothing has moved for this long, and a pooled connection is closed when nobody has used it.
     pub idle: Duration,
 }
 

@@ -4,9 +4,10 @@ use http::Method;
 use http_body_util::BodyExt;
 use tokio::join;
 
-use super::house::{House, OK, Peer, get, piece, read, request, run, run_with};
+use super::house::{House, IDLE_TIMEOUT, OK, Peer, feed, get, piece, read, request, run, run_with};
 use crate::forward::{Answer, Engine};
 use crate::gate::Refusal;
+use crate::ground::wheel::TICK;
 use crate::ground::{Body, BodyFault};
 
 /// A server that answers a `method` request with `raw` and then, unless it `stays`, closes.
@@ -235,6 +236,67 @@ fn an_answer_that_ends_with_its_connection_is_not_whole_when_that_is_reset() {
         assert_eq!(piece(&mut response).await.unwrap().unwrap().len(), raw.len() - head.len());
         let fault = piece(&mut response).await;
         assert!(matches!(fault, Some(Err(BodyFault::BrokeOff(_)))), "{fault:?}");
+    });
+}
+
+#[test]
+fn an_answer_in_which_nothing_moves_for_too_long_breaks_off() {
+    for framing in ["content-length: 1000", "transfer-encoding: chunked", "x-until: close"] {
+        run(async || {
+            let peer = Peer::listen().await;
+            let house = House::before(&[peer.address]);
+            let raw = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n");
+            let (answer, mut wire) = house.first(&peer, get("/"), &raw).await;
+            let mut response = answer.reply.typed();
+            // Each piece begins the time anew, and what is here already is late for nobody.
+            for _ in 0..3 {
+                let asked = async {
+                    let piece = piece(&mut response).await.unwrap().unwrap();
+                    assert_eq!(piece, "ok");
+                };
+                let late = async {
+                    tokio::task::yield_now().await;
+                    house.pass(IDLE_TIMEOUT);
+                    tokio::task::yield_now().await;
+                    let chunked = framing.ends_with("chunked");
+                    wire.say(if chunked { "2\r\nok\r\n" } else { "ok" }).await;
+                };
+                join!(asked, late);
+                house.pass(2 * IDLE_TIMEOUT);
+            }
+            let silent = async {
+                tokio::task::yield_now().await;
+                house.pass(IDLE_TIMEOUT + 2 * TICK);
+            };
+            let (fault, ()) = join!(piece(&mut response), silent);
+            assert!(matches!(fault, Some(Err(BodyFault::Stalled))), "{fault:?} for {framing}");
+            assert_eq!((house.pools.count(), house.in_flight(), house.wheel.pending()), (0, vec![0], 0));
+            assert_eq!(wire.rest().await, b"");
+        });
+    }
+}
+
+#[test]
+fn an_answer_waits_for_a_request_whose_body_still_moves() {
+    run(async || {
+        let peer = Peer::listen().await;
+        let house = House::before(&[peer.address]);
+        let (feeder, body) = feed();
+        feeder.give("begin");
+        let begun = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+        let (answer, mut wire) = house.first(&peer, request(Method::POST, "/", body), begun).await;
+        let mut response = answer.reply.typed();
+        let moving = async {
+            wire.until("begin\r\n").await;
+            for _ in 0..3 {
+                feeder.give("piece");
+                wire.until("piece\r\n").await;
+                house.pass(IDLE_TIMEOUT + 2 * TICK);
+            }
+            wire.say("ok").await;
+        };
+        let (piece, ()) = join!(piece(&mut response), moving);
+        assert_eq!(piece.unwrap().unwrap(), "ok");
     });
 }
 
