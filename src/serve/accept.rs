@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
@@ -18,6 +19,9 @@ use crate::forward::Engine;
 use crate::listen::Peer;
 use crate::listen::accept::Acceptor;
 use crate::listen::tls::ServerTls;
+
+/// A client of whom nothing is heard for this long is asked, by the system, whether it is there.
+const ALIVE: Duration = Duration::from_secs(60);
 
 /// A listener that one worker accepts from, until `end`.
 pub struct Accepting {
@@ -84,11 +88,19 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: Peer, tls: Option<&Arc<Ser
     let terms = Terms { limits: door.limits, engine: door.engine };
     let address = (!door.admission.trusts(peer.ip())).then(|| peer.ip());
     let Some(place) = worker.places.take(address, terms.limits.connections) else { return };
-    // When we end a connection that is not being read, the system would keep its unsent bytes, megabytes of them, for as
-    // long as the other side keeps its window shut. Fails only where the connection is gone already.
-    let _ = socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(terms.limits.body));
+    prepare(&stream, terms.limits);
     let (worker, tls) = (Rc::clone(worker), tls.cloned());
     tokio::task::spawn_local(async move { serve(&worker, &place, stream, peer, tls, terms).await });
+}
+
+/// What the system is told of a connection. Fails only where the connection is gone already.
+fn prepare(stream: &TcpStream, limits: DoorLimits) {
+    let socket = socket2::SockRef::from(stream);
+    // When we end a connection that is not being read, the system would keep its unsent bytes, megabytes of them, for as
+    // long as the other side keeps its window shut.
+    let _ = socket.set_tcp_user_timeout(Some(limits.body));
+    // A client whose machine is gone is noticed though nothing is said to it: while it is waited for, and in tunnels.
+    let _ = socket.set_tcp_keepalive(&socket2::TcpKeepalive::new().with_time(ALIVE));
 }
 
 /// One connection from its first byte to its last. TLS is boxed, so that a plain connection holds no room for it.
@@ -154,4 +166,23 @@ where
     // Boxed: a connection that never comes here holds no room for it.
     let stream = Watched::new(Rewound::new(rest.stream, rest.read), Arc::clone(&watch));
     Box::pin(super::hyper::serve(worker, stream, &peer, (&watch, place.seat()), http2)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::crowd::Bounds;
+
+    #[tokio::test]
+    async fn a_client_whose_machine_is_gone_is_noticed_by_the_system() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let body = Duration::from_secs(30);
+        let connections = Bounds { all: 1, of_one_address: 1 };
+        prepare(&stream, DoorLimits { connections, head: body, idle: body, body, body_rate: 0 });
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!((socket.tcp_keepalive_time().unwrap(), socket.tcp_user_timeout().unwrap()), (ALIVE, Some(body)));
+    }
 }
