@@ -88,6 +88,15 @@ impl Connection {
         }
     }
 
+    /// From here on it is idle.
+    pub(super) fn rest(&mut self) {
+        match &mut self.speaker {
+            Speaker::Strict(wire) => wire.rest(),
+            // hyper keeps its buffers.
+            Speaker::Compat(_) => {}
+        }
+    }
+
     /// Lets the rest of a request go out that has been answered already, but not for long. Closing at once could cost the
     /// client that answer: our side towards it would close on bytes that nobody has read.
     pub(super) fn linger(self, wheel: Arc<Wheel>) {

@@ -117,6 +117,7 @@ impl Pools {
         pool.keep = keep;
         if pool.idle.len() < pool.keep {
             connection.reused = true;
+            connection.rest();
             pool.idle.push(Idle { connection, since: self.now.get(), timeout });
         }
     }
@@ -131,6 +132,18 @@ impl Pools {
             pool.idle.retain_mut(|idle| !idle.connection.is_closed() && in_time(idle));
             !pool.idle.is_empty() || Arc::strong_count(&pool.server) > 1
         });
+    }
+
+    /// How much room idle connections hold for what comes.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        let mut servers = self.servers.borrow_mut();
+        let idle = servers.values_mut().flat_map(|pool| &mut pool.idle);
+        idle.map(|idle| match &mut idle.connection.speaker {
+            super::connection::Speaker::Strict(wire) => wire.room(),
+            super::connection::Speaker::Compat(_) => 0,
+        })
+        .sum()
     }
 
     /// Idle connections of this worker, all servers together.

@@ -19,7 +19,7 @@ pub(super) use self::receiving::Receiving;
 use self::sending::Sending;
 use super::attempt::Departing;
 use crate::dial::connect::Stream;
-use crate::ground::{Body, BodyFault, Fields, Reply};
+use crate::ground::{Body, BodyFault, Fields, Reply, spare};
 
 /// Largest head of an answer. Its fields are at most hyper's 100.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
@@ -40,6 +40,8 @@ pub struct Wire {
     heard: bool,
     /// What came last filled the room that there was: more of it is here.
     full: bool,
+    /// `read` has had more room than an idle connection keeps.
+    roomy: bool,
 }
 
 /// Why there is no answer.
@@ -63,8 +65,8 @@ type Taken = Result<Option<receiving::Answer>, &'static str>;
 impl Wire {
     pub(super) fn over(stream: Stream) -> Box<Self> {
         let (sending, receiving) = (Sending::default(), Receiving::Ended);
-        let (keep_alive, heard, full) = (true, false, false);
-        Box::new(Self { stream, read: BytesMut::new(), sending, receiving, keep_alive, heard, full })
+        let (keep_alive, heard, full, roomy) = (true, false, false, false);
+        Box::new(Self { stream, read: BytesMut::new(), sending, receiving, keep_alive, heard, full, roomy })
     }
 
     /// Sends a request and waits for the head of the answer. Parts of the body may still be on their way by then;
@@ -129,6 +131,7 @@ impl Wire {
         self.read.reserve(piece.saturating_add(1));
         let polled = tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.read);
         self.full = polled.is_ready() && self.read.len() == self.read.capacity();
+        self.roomy |= self.read.capacity() > spare::KEPT;
         polled
     }
 
@@ -137,6 +140,7 @@ impl Wire {
         if self.sending.poll(&mut self.stream, cx).is_err() {
             return Poll::Ready(Some(Err(BodyFault::BrokeOff("the request's body broke off"))));
         }
+        self.roomy |= self.read.capacity() > spare::KEPT;
         // What came with the head goes in one piece with what is here behind it.
         let behind = self.receiving.wanted(BODY_PIECE).saturating_sub(self.read.len());
         let awaited = behind > 0 && !self.receiving.ends_with_the_connection();
@@ -175,6 +179,20 @@ impl Wire {
     /// Whether another request can go over it: both sides have said everything, and the server means to go on.
     pub(super) fn is_reusable(&self) -> bool {
         self.keep_alive && self.read.is_empty() && self.receiving.is_over() && self.sending.is_over()
+    }
+
+    /// Lets go of the room of a large answer: the connection is idle from here on.
+    pub(super) fn rest(&mut self) {
+        if std::mem::take(&mut self.roomy) && self.read.is_empty() {
+            self.read = BytesMut::new();
+        }
+    }
+
+    /// How much room is held for what comes.
+    #[cfg(test)]
+    pub(super) fn room(&mut self) -> usize {
+        // As much as could be read without asking for more.
+        if self.read.try_reclaim(1) { self.read.capacity() } else { 0 }
     }
 
     /// Whether an idle connection has ended: its server has nothing to say between two requests.

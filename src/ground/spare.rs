@@ -56,6 +56,9 @@ pub fn give_back(mut text: BytesMut) {
     }
 }
 
+/// More room than this is not kept by a connection that waits.
+pub const KEPT: usize = TEXT;
+
 #[cfg(test)]
 mod tests {
     use bytes::Buf as _;

@@ -99,6 +99,25 @@ fn a_server_that_takes_nothing_more_of_what_it_has_answered_is_left_at_once() {
 }
 
 #[test]
+fn a_kept_connection_holds_no_buffer_of_the_answer_that_it_has_carried() {
+    let large = "x".repeat(40_000);
+    for raw in [
+        STREAMED.to_owned(),
+        format!("HTTP/1.1 200 OK\r\ncontent-length: 40000\r\n\r\n{large}"),
+        format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{large}\r\n0\r\n\r\n", large.len()),
+    ] {
+        run_with(&[Engine::Strict], async || {
+            let peer = Peer::listen().await;
+            let house = House::before(&[peer.address]);
+            let (answer, _wire) = house.first(&peer, get("/"), &raw).await;
+            read(answer).await;
+            assert_eq!(house.pools.count(), 1);
+            assert!(house.pools.room() <= 2048, "{} after {}", house.pools.room(), raw.len());
+        });
+    }
+}
+
+#[test]
 fn a_connection_that_is_not_ready_yet_is_not_thrown_away() {
     run_with(&[Engine::Compat], async || {
         let peer = Peer::listen().await;

@@ -62,7 +62,7 @@ impl<S> Drop for Incoming<S> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -75,7 +75,7 @@ mod tests {
     use crate::serve::snapshot::DoorLimits;
     use crate::serve::strict::line::Begin;
 
-    fn watch() -> Arc<Watch> {
+    pub fn watch() -> Arc<Watch> {
         let long = Duration::from_secs(10);
         let connections = Bounds { all: 1, of_one_address: 1 };
         Watch::new(

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::Rest;
 use super::head::{self, HEAD_PIECE, Head, Length};
 use crate::ground::chunked::{Chunked, Next};
-use crate::ground::{BodyFault, Wheel};
+use crate::ground::{BodyFault, Wheel, spare};
 use crate::serve::connection::Watch;
 use crate::serve::framing::Framing;
 
@@ -39,6 +39,8 @@ pub struct Line<S> {
     watch: Arc<Watch>,
     /// Nothing more will come.
     ended: bool,
+    /// `read` has had more room than a connection keeps that waits.
+    roomy: bool,
 }
 
 /// Where the body of a request is.
@@ -67,7 +69,7 @@ pub enum Begin {
 
 impl<S> Line<S> {
     pub fn new(stream: S, watch: Arc<Watch>) -> Self {
-        Self { stream, read: BytesMut::new(), body: Reading::Over, request: 0, watch, ended: false }
+        Self { stream, read: BytesMut::new(), body: Reading::Over, request: 0, watch, ended: false, roomy: false }
     }
 
     /// Which request it is at.
@@ -107,6 +109,8 @@ impl<S: AsyncRead + Unpin> Line<S> {
     pub fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Begin> {
         if !self.read.is_empty() {
             self.watch.bytes_arrived(0);
+        } else if std::mem::take(&mut self.roomy) {
+            self.read = BytesMut::new();
         }
         let mut taken = head::take(&mut self.read, &[]);
         loop {
@@ -189,6 +193,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
     /// The next piece of the body.
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
         loop {
+            self.roomy |= self.read.capacity() > spare::KEPT;
             match self.take_body() {
                 Ok(Next::Data(data)) => {
                     self.watch.body_awaited(false);
@@ -301,6 +306,9 @@ impl<S: AsyncWrite + Unpin> Line<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Ends a connection. A client that is still sending is read for a moment: closing on bytes that nobody has read would
 /// reset the connection, and cost the client the answer.
