@@ -24,7 +24,15 @@ const IDLE: Duration = Duration::from_secs(600);
 const RECHECK: Duration = Duration::from_secs(2);
 
 /// Whether whoever opened a tunnel may still use it: its token has not ended and has not been revoked.
-pub type Lease = Box<dyn Fn() -> bool>;
+pub type Lease = Box<dyn Fn() -> Standing>;
+
+/// What a lease says.
+pub enum Standing {
+    Stands,
+    Ended,
+    /// Somebody has to be asked; bytes go on meanwhile. `false` ends it.
+    Asked(Pin<Box<dyn Future<Output = bool>>>),
+}
 
 /// A client's wish to speak WebSocket.
 pub struct Handshake {
@@ -84,7 +92,15 @@ pub fn tunnel(handshake: Handshake, upstream: OnUpgrade, wheel: Arc<Wheel>, held
         let mut upstream = Moving { stream: TokioIo::new(upstream), moved: Rc::clone(&moved) };
         let mut copying = std::pin::pin!(tokio::io::copy_bidirectional(&mut client, &mut upstream));
         let mut still = Duration::ZERO;
-        while still < IDLE && lease() {
+        while still < IDLE {
+            match lease() {
+                Standing::Stands => {}
+                Standing::Ended => return,
+                Standing::Asked(answer) => tokio::select! {
+                    _ = copying.as_mut() => return,
+                    stands = answer => if !stands { return },
+                },
+            }
             let before = moved.get();
             if wheel.within(RECHECK, copying.as_mut()).await.is_some() {
                 return;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Version;
-use http::header::{HOST, UPGRADE};
+use http::header::{AUTHORIZATION, HOST, UPGRADE};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -18,12 +18,14 @@ use super::worker::Worker;
 use crate::authority::endpoint::Endpoint;
 use crate::authority::{Authority, Incoming};
 use crate::forward::rewrite::Facts;
-use crate::forward::upgrade::Lease;
+use crate::forward::upgrade::{Lease, Standing};
 use crate::forward::{self, Engine, Outgoing, echo};
 use crate::gate::admit::Admitted;
 use crate::gate::{Permit, Refusal};
 use crate::ground::{Body, Reply, RequestHead, Time, Wheel};
 use crate::observe::Record;
+use crate::token::bearer;
+use crate::token::hold::{Hold, Holding};
 
 /// The authority reads one byte more than it allows, to see that there is one.
 const MOST_FORM_BYTES: usize = 64 * 1024 + 1;
@@ -89,12 +91,24 @@ pub async fn answer(
 /// its connection, which counts for the limits until the tunnel has ended.
 fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, asked: &Asked<'_>) -> Lease {
     let seat = asked.head.extensions.get::<Arc<Seat>>().map(Arc::clone);
-    let claims = asked.permit.caller().claims().filter(|_| !route.websocket_outlives_token).map(Arc::clone);
-    let (verifier, clock) = (Arc::clone(&house.verifier), Arc::clone(&worker.shared.clock));
+    let claims = asked.permit.caller().claims().filter(|_| !route.websocket_outlives_token);
+    let presented = bearer::find(asked.head.fields.all(&AUTHORIZATION)).ok().flatten();
+    let token = presented.as_ref().and_then(|presented| presented.token().ok());
+    let hold = claims.map(|claims| {
+        let (verifier, clock) = (Arc::clone(&house.verifier), Arc::clone(&worker.shared.clock));
+        Rc::new(Hold::new(Arc::clone(claims), token, verifier, clock))
+    });
     Box::new(move || {
         let _held = &seat;
-        let now = clock.now();
-        claims.as_ref().is_none_or(|claims| now < claims.expires && verifier.standing(claims, now).is_ok())
+        let Some(hold) = &hold else { return Standing::Stands };
+        match hold.look() {
+            Holding::Yes => Standing::Stands,
+            Holding::No => Standing::Ended,
+            Holding::Unsure => {
+                let hold = Rc::clone(hold);
+                Standing::Asked(Box::pin(async move { hold.ask().await }))
+            }
+        }
     })
 }
 

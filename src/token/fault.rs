@@ -42,3 +42,35 @@ pub enum TokenFault {
     #[error("issuer `{issuer}` cannot be asked about the token: {cause}")]
     IntrospectionUnavailable { issuer: Arc<str>, cause: Arc<str> },
 }
+
+impl TokenFault {
+    /// Of the answers of several issuers the one to report: not knowing outweighs knowing better, which outweighs `inactive`.
+    pub(super) fn or_graver(self, other: Self) -> Self {
+        if other.weight() > self.weight() { other } else { self }
+    }
+
+    /// Not that the token is bad, but that it cannot be found out.
+    pub(super) fn is_doubt(&self) -> bool {
+        self.weight() == DOUBT
+    }
+
+    fn weight(&self) -> u8 {
+        match self {
+            Self::IntrospectionUnavailable { .. } | Self::KeysUnavailable { .. } | Self::StoreUnavailable(_) => DOUBT,
+            Self::IssuerUnknown | Self::Malformed(_) => 0,
+            Self::Inactive => 1,
+            Self::Expired(_)
+            | Self::NotYetValid(_)
+            | Self::SignatureInvalid { .. }
+            | Self::AlgorithmRefused(_)
+            | Self::KeyUnknown(_)
+            | Self::AudienceMismatch { .. }
+            | Self::TypeRefused(_)
+            | Self::Revoked
+            | Self::ProofMissing => 2,
+        }
+    }
+}
+
+/// The weight of not knowing.
+const DOUBT: u8 = 3;

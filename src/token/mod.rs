@@ -8,6 +8,7 @@ pub mod bearer;
 pub mod cache;
 pub mod claims;
 pub mod fault;
+pub mod hold;
 pub mod hosted;
 mod introspect;
 pub mod issuer;

@@ -200,6 +200,11 @@ impl Verifier {
         }
     }
 
+    /// Whether what is known of this issuer's tokens is what it says when it is asked.
+    pub(super) fn asks(&self, name: &str) -> bool {
+        self.issuers.iter().any(|issuer| &*issuer.settings.name == name && issuer.introspection.is_some())
+    }
+
     /// An opaque token of the form that ours have. The own store is asked first, whatever the route takes: what is found there
     /// is ours and is shown to nobody. Others may run the same program, so that what is not found may be one of theirs.
     async fn look_up(&self, question: &Question<'_>) -> Result<Arc<Claims>, TokenFault> {
@@ -209,7 +214,7 @@ impl Verifier {
         };
         let Some(all) = hosted.claims(question.token, question.digest, question.now).await? else {
             return match self.introspect(question, None).await {
-                Err(cause) if question.accepts(issuer) => Err(graver(TokenFault::Inactive, cause)),
+                Err(cause) if question.accepts(issuer) => Err(TokenFault::Inactive.or_graver(cause)),
                 answer => answer,
             };
         };
@@ -304,7 +309,7 @@ impl Verifier {
             };
             match introspection.ask(question).await {
                 Ok(claims) => return Ok(claims),
-                Err(cause) => fault = graver(fault, cause),
+                Err(cause) => fault = fault.or_graver(cause),
             }
         }
         Err(fault)
@@ -384,27 +389,6 @@ fn check_kind(settings: &IssuerSettings, header: &Header, all: &Map<String, Valu
         }
     }
     Ok(())
-}
-
-/// Of the answers of several issuers the one to report: not knowing outweighs knowing better, which outweighs `inactive`.
-fn graver(one: TokenFault, other: TokenFault) -> TokenFault {
-    let weight = |fault: &TokenFault| match fault {
-        TokenFault::IntrospectionUnavailable { .. }
-        | TokenFault::KeysUnavailable { .. }
-        | TokenFault::StoreUnavailable(_) => 3,
-        TokenFault::IssuerUnknown | TokenFault::Malformed(_) => 0,
-        TokenFault::Inactive => 1,
-        TokenFault::Expired(_)
-        | TokenFault::NotYetValid(_)
-        | TokenFault::SignatureInvalid { .. }
-        | TokenFault::AlgorithmRefused(_)
-        | TokenFault::KeyUnknown(_)
-        | TokenFault::AudienceMismatch { .. }
-        | TokenFault::TypeRefused(_)
-        | TokenFault::Revoked
-        | TokenFault::ProofMissing => 2,
-    };
-    if weight(&other) > weight(&one) { other } else { one }
 }
 
 #[cfg(test)]

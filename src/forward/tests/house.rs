@@ -21,7 +21,7 @@ use crate::forward::balance::Balance;
 use crate::forward::identity::IdentitySigner;
 use crate::forward::pool::Pools;
 use crate::forward::rewrite::Facts;
-use crate::forward::upgrade::Lease;
+use crate::forward::upgrade::{Lease, Standing};
 use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Timeouts, Upstream, UpstreamSettings};
 use crate::forward::{Answer, Engine, Outgoing, send};
 use crate::gate::{Caller, Permit, Refusal};
@@ -66,7 +66,7 @@ pub struct House {
     pub signer: Option<Arc<dyn IdentitySigner>>,
     pub websocket: bool,
     /// Whether tunnels may go on.
-    pub lease: Rc<Cell<bool>>,
+    pub lease: Rc<Cell<fn() -> Standing>>,
 }
 
 impl House {
@@ -110,7 +110,7 @@ impl House {
             caller,
             signer,
             websocket: false,
-            lease: Rc::new(Cell::new(true)),
+            lease: Rc::new(Cell::new(|| Standing::Stands)),
         }
     }
 
@@ -129,7 +129,7 @@ impl House {
         let (head, body) = RequestHead::of(request);
         let (max_body, timeouts) = (self.max_body, self.timeouts);
         let lease = Rc::clone(&self.lease);
-        let websocket = self.websocket.then(|| Box::new(move || lease.get()) as Lease);
+        let websocket = self.websocket.then(|| Box::new(move || lease.get()()) as Lease);
         let engine = ENGINE.get();
         let outgoing = Outgoing { facts, target: &target, head, body, max_body, timeouts, websocket, engine };
         send(&self.upstream, &self.pools, outgoing).await

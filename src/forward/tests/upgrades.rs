@@ -13,6 +13,7 @@ use tokio::join;
 
 use super::house::{House, OK, Peer, run, run_with};
 use crate::forward::Engine;
+use crate::forward::upgrade::Standing;
 use crate::ground::Body;
 use crate::ground::wheel::TICK;
 
@@ -254,6 +255,12 @@ fn an_end_on_one_side_lets_the_other_finish() {
 
 #[test]
 fn a_tunnel_ends_when_its_lease_does() {
+    check_end(|| Standing::Ended);
+    check_end(|| Standing::Asked(Box::pin(std::future::ready(false))));
+}
+
+/// From when on its lease says so, a tunnel ends.
+fn check_end(says: fn() -> Standing) {
     run(async || {
         let peer = Peer::listen().await;
         let (house, mut client) = door(&peer);
@@ -262,7 +269,7 @@ fn a_tunnel_ends_when_its_lease_does() {
         head(&mut client).await;
         client.write_all(b"beat").await.unwrap();
         assert_eq!(wire.take(4).await, b"beat");
-        house.lease.set(false);
+        house.lease.set(says);
         let ending = async {
             let rest = wire.rest().await;
             assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
@@ -281,5 +288,21 @@ fn a_tunnel_ends_when_its_lease_does() {
             () = waiting => panic!("the tunnel stands"),
         }
         assert_eq!(house.in_flight(), [0]);
+    });
+}
+
+#[test]
+fn bytes_go_on_while_it_is_asked_whether_a_tunnel_may_stand() {
+    run(async || {
+        let peer = Peer::listen().await;
+        let (house, mut client) = door(&peer);
+        house.lease.set(|| Standing::Asked(Box::pin(std::future::pending())));
+        client.write_all(ASK.as_bytes()).await.unwrap();
+        let mut wire = peer.answer(AGREE).await;
+        head(&mut client).await;
+        client.write_all(b"beat").await.unwrap();
+        assert_eq!(wire.take(4).await, b"beat");
+        drop(client);
+        assert_eq!(wire.rest().await, b"");
     });
 }
