@@ -262,9 +262,9 @@ impl Budgets {
         // Others come in between.
         tokio::task::yield_now().await;
         if is_right {
-            attempt.right().await
+            attempt.right().await;
         } else {
-            attempt.wrong()
+            attempt.wrong();
         }
         Ok(())
     }

@@ -158,35 +158,60 @@ async fn rt_08_a_refreshed_id_token_is_about_the_same_login() {
     assert_eq!(after["iat"], NOW + 100);
 }
 
+/// What gives an access token.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Refresh,
+    Code,
+    Password,
+    Implicit,
+}
+
 /// Whenever it happens in the course of a request: what the answer gives is either without the role, or dead already.
 #[tokio::test]
 async fn tk_06_a_role_taken_away_while_tokens_are_being_made_is_in_none_of_them() {
-    for moment in 0..12 {
-        for by_code in [false, true] {
-            let memory = Arc::new(Memory::default());
-            let house = House::on(memory.clone(), people()).await;
-            let scope = "offline_access read write";
-            let (code, refresh) = if by_code {
-                (house.code(&[("scope", scope)]).await, String::new())
-            } else {
-                (String::new(), house.tokens("web", scope).await.text("refresh_token").to_owned())
-            };
-            let now = house.clock.now();
-            *memory.between.lock() = Some((
-                moment,
-                Box::new(move |memory: &Memory| {
-                    let lost = crate::store::People::set_roles(memory, "usr_alice".into(), vec![], now, now);
-                    assert!(futures_util::FutureExt::now_or_never(lost).unwrap().unwrap());
-                }),
-            ));
-            let answer =
-                if by_code { house.redeem("web", &code, "").await } else { house.refresh("web", &refresh, "").await };
-            answer.is_granted();
-            if memory.between.lock().take().is_none() {
-                let has_role = answer.text("scope").contains("write");
-                let token = answer.text("access_token");
-                assert!(!has_role || !house.is_active(token).await, "{moment} {by_code}: {}", answer.body);
+    use Way::{Code, Implicit, Password, Refresh};
+    let ways = [Refresh, Code, Password, Implicit].into_iter();
+    for (way, moment) in ways.flat_map(|way| (0..14).map(move |moment| (way, moment))) {
+        let memory = Arc::new(Memory::default());
+        let mut parts = people();
+        let own = parts.clients.iter().find(|client| &**client.id() == "own").unwrap().parts().clone();
+        let grants = vec![Grant::Password, Grant::Implicit];
+        parts.clients.push(client(ClientParts { id: "old".into(), grants, ..own }));
+        let house = House::on(memory.clone(), parts).await;
+        let scope = "offline_access read write";
+        let code = house.code(&[("scope", scope)]).await;
+        let refresh = house.tokens("web", scope).await.text("refresh_token").to_owned();
+        let mut browser = Browser::new(&house);
+        browser.through(&authorize(&[]), "alice").await;
+        let now = house.clock.now();
+        let lose = move |memory: &Memory| {
+            let lost = crate::store::People::set_roles(memory, "usr_alice".into(), vec![], now, now);
+            assert!(futures_util::FutureExt::now_or_never(lost).unwrap().unwrap());
+        };
+        *memory.between.lock() = Some((moment, Box::new(lose)));
+        let (scope, token) = match way {
+            Refresh => given(&house.refresh("web", &refresh, "").await),
+            Code => given(&house.redeem("web", &code, "").await),
+            Password => {
+                let form = format!("grant_type=password&username=alice&scope=read+write&password={PASSWORD}");
+                given(&house.of("old", form.replace(' ', "+")).await)
             }
-        }
+            Implicit => {
+                let asked = [("client_id", "old"), ("response_type", "token"), ("scope", "read write")];
+                let told = browser.get(&authorize(&asked)).await.answer();
+                (told["scope"].clone(), told["access_token"].clone())
+            }
+        };
+        let happened = memory.between.lock().take().is_none();
+        let client = if matches!(way, Refresh | Code) { "web" } else { "old" };
+        let told = house.at(Endpoint::Introspect, client, &format!("token={token}")).await;
+        let has_role = scope.contains("write") && told.body["active"] == true;
+        assert!(has_role != happened, "{way:?} before verb {moment}");
     }
+}
+
+fn given(answer: &Answer) -> (String, String) {
+    answer.is_granted();
+    (answer.text("scope").to_owned(), answer.text("access_token").to_owned())
 }

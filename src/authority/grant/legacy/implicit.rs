@@ -24,8 +24,12 @@ pub(in crate::authority) async fn parameters(
     (grant.refreshable, grant.idle_end, grant.ends) = (false, ends, ends);
     let settings = &authority.settings;
     let resource = resource::of_names(client, settings, &grant.allowed.resources)?;
-    let scope = family::scope_now(authority, client, user, resource, scope::split(&grant.allowed.scope))?;
+    let granted = scope::split(&grant.allowed.scope);
+    family::scope_now(authority, client, user, resource, granted.clone())?;
     authority.store.keep_grant(grant.clone()).await?;
+    // Who lost a role before had no grant yet whose tokens could be refused.
+    let user = &family::user(authority, &user.id).await?;
+    let scope = family::scope_now(authority, client, user, resource, granted)?;
     let grantee = Grantee { client, subject: &user.id, scope, resource, grant: Some(&grant), roles: &user.roles };
     let access = authority.mint(grantee).await?;
     let mut parameters = vec![

@@ -28,7 +28,8 @@ pub(in crate::authority) async fn tokens(
     let resource = resource::for_client(form, client, &authority.settings)?;
     let user = proven(authority, name, Secret::new(password), request).await?;
     let granted = scope::by_roles(asked, &user.roles, &authority.settings);
-    let scope = family::scope_now(authority, client, &user, resource, granted.clone())?;
+    // What is wrong with it is said before anything is kept.
+    family::scope_now(authority, client, &user, resource, granted.clone())?;
     let now = authority.clock.now();
     let allowed = Allowed {
         user: user.id.clone(),
@@ -47,6 +48,9 @@ pub(in crate::authority) async fn tokens(
         return Err(REFUSED);
     }
     authority.tell(audit::login_ok(&user.id, "password_grant", request)).await?;
+    // Who lost a role before had no grant yet whose tokens could be refused.
+    let user = family::user(authority, &user.id).await?;
+    let scope = family::scope_now(authority, client, &user, resource, granted)?;
     family::tokens(authority, client, &grant, &user, (scope, resource), false).await
 }
 
