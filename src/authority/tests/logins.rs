@@ -164,9 +164,10 @@ impl Meanwhile {
     fn happens(self, memory: &Memory, now: Time) {
         let (id, spare) = ("usr_0".to_owned(), crate::store::Spare::None);
         let factor = crate::store::SecondFactor { secret: vec![0; 20], made: now, last_step: None };
+        let tokens_end = now.plus(Duration::from_secs(3600));
         let done = match self {
-            Self::Password => memory.set_password(id, cheap_hash("another one"), spare, now, now),
-            Self::Disabled => memory.disable_user(id, true, now, now),
+            Self::Password => memory.set_password(id, cheap_hash("another one"), spare, now, tokens_end),
+            Self::Disabled => memory.disable_user(id, true, now, tokens_end),
             Self::SecondFactor => memory.set_second_factor(id, Some(factor), vec![], spare),
         };
         assert!(futures_util::FutureExt::now_or_never(done).unwrap().unwrap());

@@ -180,19 +180,22 @@ async fn tk_06_a_role_taken_away_while_tokens_are_being_made_is_in_none_of_them(
         parts.clients.push(client(ClientParts { id: "old".into(), grants, ..own }));
         let house = House::on(memory.clone(), parts).await;
         let scope = "offline_access read write";
-        let code = house.code(&[("scope", scope)]).await;
-        let refresh = house.tokens("web", scope).await.text("refresh_token").to_owned();
         let mut browser = Browser::new(&house);
-        browser.through(&authorize(&[]), "alice").await;
-        let now = house.clock.now();
+        let asked = authorize(&[("client_id", "own"), ("scope", scope)]);
+        let code = browser.through(&asked, "alice").await.answer().remove("code").unwrap();
+        let refresh = match way {
+            Refresh => house.redeem("own", &code, "").await.text("refresh_token").to_owned(),
+            Code | Password | Implicit => String::new(),
+        };
+        let (now, end) = (house.clock.now(), house.clock.now().plus(Duration::from_secs(3600)));
         let lose = move |memory: &Memory| {
-            let lost = crate::store::People::set_roles(memory, "usr_alice".into(), vec![], now, now);
+            let lost = crate::store::People::set_roles(memory, "usr_alice".into(), vec![], now, end);
             assert!(futures_util::FutureExt::now_or_never(lost).unwrap().unwrap());
         };
         *memory.between.lock() = Some((moment, Box::new(lose)));
         let (scope, token) = match way {
-            Refresh => given(&house.refresh("web", &refresh, "").await),
-            Code => given(&house.redeem("web", &code, "").await),
+            Refresh => given(&house.refresh("own", &refresh, "").await),
+            Code => given(&house.redeem("own", &code, "").await),
             Password => {
                 let form = format!("grant_type=password&username=alice&scope=read+write&password={PASSWORD}");
                 given(&house.of("old", form.replace(' ', "+")).await)
@@ -204,7 +207,7 @@ async fn tk_06_a_role_taken_away_while_tokens_are_being_made_is_in_none_of_them(
             }
         };
         let happened = memory.between.lock().take().is_none();
-        let client = if matches!(way, Refresh | Code) { "web" } else { "old" };
+        let client = if matches!(way, Refresh | Code) { "own" } else { "old" };
         let told = house.at(Endpoint::Introspect, client, &format!("token={token}")).await;
         let has_role = scope.contains("write") && told.body["active"] == true;
         assert!(has_role != happened, "{way:?} before verb {moment}");
