@@ -104,6 +104,41 @@ fn an_upstream_that_accepts_and_says_nothing_is_504_and_one_that_is_gone_502() {
 }
 
 #[test]
+fn an_upstream_that_stops_within_its_answer_ends_it_for_the_client_too() {
+    for (engine, framing) in [
+        ("strict", "Content-Length: 1000"),
+        ("strict", "Transfer-Encoding: chunked"),
+        ("compat", "Content-Length: 1000"),
+    ] {
+        let upstream = Upstream::start(move |_| {
+            Reply::Bytes(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n5\r\nhello\r\n").into_bytes())
+        });
+        let plot = Plot::new();
+        // Written out, so that no setting of the test run changes it.
+        let yaml = format!(
+            "version: 1\nlisten: [{{address: 127.0.0.1:{}, engine: {engine}}}]\nadmin: {{address: \"127.0.0.1:{}\"}}\n\
+             observe: {{log: {{format: json}}}}\n\
+             upstreams: {{far: {{servers: [\"http://127.0.0.1:{}\"], timeout: {{idle: 1s}}}}}}\n\
+             routes: [{{match: GET /stops, access: public, upstream: far}}]\n",
+            plot.port, plot.admin, upstream.port
+        );
+        let house = plot.start(&yaml);
+        let mut wire = house.wire();
+        wire.send("GET /stops HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        while wire.more() {}
+        let got = String::from_utf8_lossy(wire.pending()).into_owned();
+        assert!(got.contains("hello") && !got.contains("\r\n0\r\n"), "{engine}, {framing}: {got}");
+        let line: serde_json::Value = serde_json::from_str(&house.logged("/stops")).unwrap();
+        assert_eq!(
+            (&line["http.status"], &line["aborted"]),
+            (&200.into(), &true.into()),
+            "{engine}, {framing}: {line}"
+        );
+        house.wait_for_metric("portcullis_connections_open", &[], |open| open == 0.0);
+    }
+}
+
+#[test]
 fn a_request_that_may_have_been_carried_out_is_not_sent_again() {
     let posts = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&posts);
