@@ -155,7 +155,7 @@ fn oidcc_ensure_post_request_succeeds() {
     // Once more by GET: that is how a browser's cookies come along from another site.
     let again = answer.header("location");
     assert!(answer.status == 303 && again.starts_with("/oauth/authorize?"), "{answer:?}");
-    let answer = run.house.get(again);
+    let answer = run.get(again, "");
     assert!(answer.status == 303 && answer.header("location").starts_with("/login"), "{answer:?}");
 }
 
