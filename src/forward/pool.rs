@@ -117,19 +117,19 @@ impl Pools {
         pool.keep = keep;
         if pool.idle.len() < pool.keep {
             connection.reused = true;
-            connection.rest();
             pool.idle.push(Idle { connection, since: self.now.get(), timeout });
         }
     }
 
-    /// Closes what has been idle for too long or has been closed by its server, and forgets servers that no
-    /// configuration has any more. Called every second.
+    /// Closes what has been idle for too long or has been closed by its server, lets the others hold no more than they need,
+    /// and forgets servers that no configuration has any more. Called every second: a connection in use keeps its room.
     pub fn sweep(&self, now: Instant) {
         self.now.set(now);
         self.statements.borrow_mut().forget(self.clock.now());
         self.servers.borrow_mut().retain(|_, pool| {
             let in_time = |idle: &Idle| now.saturating_duration_since(idle.since) < idle.timeout;
             pool.idle.retain_mut(|idle| !idle.connection.is_closed() && in_time(idle));
+            pool.idle.iter_mut().for_each(|idle| idle.connection.rest());
             !pool.idle.is_empty() || Arc::strong_count(&pool.server) > 1
         });
     }

@@ -49,7 +49,7 @@ async fn s35_6_the_issuer_is_the_configured_one_whatever_the_request_says() {
 
 #[tokio::test]
 async fn jw_01_the_key_set_holds_public_keys_and_nothing_else() {
-    let house = House::open().await;
+    let house = House::anew(Arc::new(Memory::default()), parts()).await;
     let answer = house.ask(get(Endpoint::Jwks)).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
     assert_eq!(answer.header("cache-control"), "public, max-age=300");

@@ -33,16 +33,17 @@ async fn opened(store: SharedStore) -> Result<Authority, OpenFault> {
 
 #[tokio::test]
 async fn the_key_is_made_once_and_found_again() {
-    let first = House::open().await;
-    let second = House::on(Arc::clone(&first.store), parts()).await;
+    let first = House::anew(Arc::new(Memory::default()), parts()).await;
+    let second = House::anew(Arc::clone(&first.store), parts()).await;
     assert_eq!(key_id(&first), key_id(&second));
     assert_eq!(published(&first), published(&second));
-    assert_ne!(key_id(&first), key_id(&House::open().await), "another store, another key");
+    let third = House::anew(Arc::new(Memory::default()), parts()).await;
+    assert_ne!(key_id(&first), key_id(&third), "another store, another key");
 }
 
 #[tokio::test]
 async fn new_settings_keep_the_key() {
-    let house = House::open().await;
+    let house = House::anew(Arc::new(Memory::default()), parts()).await;
     let other = Settings::new(Parts { issuer: Issuer::new("https://other.test").unwrap(), ..parts() }).unwrap();
     let after = house.authority.with_settings(other, Equipment::default()).await.unwrap();
     assert_eq!(after.ring.document().body(), house.authority.ring.document().body());
@@ -82,7 +83,7 @@ async fn a_damaged_key_stops_the_start_and_is_never_replaced() {
 
 #[tokio::test]
 async fn a_key_under_a_wrong_id_stops_the_start() {
-    let house = House::open().await;
+    let house = House::anew(Arc::new(Memory::default()), parts()).await;
     let mut key = house.store.signing_keys().await.unwrap().remove(0);
     key.id = "another".into();
     let store: SharedStore = Arc::new(Memory::default());

@@ -32,7 +32,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::ground::{Clock as _, ManualClock, Secret, SystemRandom, Time};
-use crate::store::Memory;
+use crate::store::{Memory, SigningKey};
 
 const ISSUER: &str = "https://as.test";
 const NOW: u64 = 1_800_000_000;
@@ -56,6 +56,16 @@ impl House {
     }
 
     async fn on(store: SharedStore, parts: Parts) -> Self {
+        // Made once for all tests: an RSA key takes longer than most of them.
+        static KEYS: tokio::sync::OnceCell<Vec<SigningKey>> = tokio::sync::OnceCell::const_new();
+        for key in KEYS.get_or_init(made_keys).await {
+            store.first_signing_key(key.clone()).await.unwrap();
+        }
+        Self::anew(store, parts).await
+    }
+
+    /// One that makes keys of its own.
+    async fn anew(store: SharedStore, parts: Parts) -> Self {
         let clock = ManualClock::at(Time::from_secs(NOW));
         let settings = Settings::new(parts).unwrap_or_else(|faults| panic!("{faults:?}"));
         let authority = Authority::open(settings, Equipment::default(), &context(&store, &clock)).await.unwrap();
@@ -74,6 +84,14 @@ impl House {
     async fn token(&self, parameters: &str) -> Answer {
         self.ask(post(format!("grant_type=client_credentials&{parameters}")).basic("reporting", SECRET)).await
     }
+}
+
+/// The keys that an authority with people makes at its first start.
+async fn made_keys() -> Vec<SigningKey> {
+    let (store, clock): (SharedStore, _) = (Arc::new(Memory::default()), ManualClock::at(Time::from_secs(NOW)));
+    let settings = Settings::new(browser::people()).unwrap();
+    Authority::open(settings, Equipment::default(), &context(&store, &clock)).await.unwrap();
+    store.signing_keys().await.unwrap()
 }
 
 /// What the authority is given beside its settings.
