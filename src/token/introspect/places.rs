@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 /// All places of one issuer.
 pub(super) struct Places {
-    all: usize,
+    share: usize,
     taken: Mutex<Taken>,
 }
 
@@ -25,30 +25,31 @@ pub(super) struct Place {
     network: Option<u128>,
 }
 
-/// Of two places, one network gets one: an application that calls for all its users has one address too.
-const SHARE: usize = 2;
-
 impl Places {
-    pub(super) fn new(all: usize) -> Self {
-        Self { all: all.clamp(1, 65_536), taken: Mutex::default() }
+    /// One network gets `share` of them, which is what the issuer is asked by everybody in peace; half as many more are there
+    /// for the others.
+    pub(super) fn new(share: usize) -> Self {
+        Self { share: share.clamp(1, 65_536), taken: Mutex::default() }
     }
 
     /// `None` when no place is free, or when the network has its share.
     pub(super) fn take(self: &Arc<Self>, network: Option<u128>) -> Option<Place> {
         let mut taken = self.taken.lock();
-        if taken.all >= self.all {
+        let Some(network) = network else {
+            return (taken.all < self.share).then(|| self.given(&mut taken, None));
+        };
+        let own = taken.by_network.get(&network).copied().unwrap_or(0);
+        let all = self.share.saturating_add(self.share.div_ceil(2));
+        if own >= self.share || taken.all >= all {
             return None;
         }
-        if let Some(network) = network {
-            let share = (self.all / SHARE).max(1);
-            let own = taken.by_network.get(&network).copied().unwrap_or(0);
-            if own >= share {
-                return None;
-            }
-            taken.by_network.insert(network, own.saturating_add(1));
-        }
+        taken.by_network.insert(network, own.saturating_add(1));
+        Some(self.given(&mut taken, Some(network)))
+    }
+
+    fn given(self: &Arc<Self>, taken: &mut Taken, network: Option<u128>) -> Place {
         taken.all = taken.all.saturating_add(1);
-        Some(Place { places: Arc::clone(self), network })
+        Place { places: Arc::clone(self), network }
     }
 }
 
@@ -71,17 +72,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_network_has_half_of_the_places_and_at_least_one() {
-        for (all, share) in [(64, 32), (8, 4), (3, 1), (1, 1)] {
-            let places = Arc::new(Places::new(all));
+    fn one_network_has_its_share_and_others_have_places_besides() {
+        for (share, others) in [(64, 32), (3, 2), (1, 1)] {
+            let places = Arc::new(Places::new(share));
             let held: Vec<_> = std::iter::from_fn(|| places.take(Some(7))).collect();
             assert_eq!(held.len(), share);
-            assert_eq!(places.take(Some(8)).is_some(), share < all, "others still have theirs");
-            let rest: Vec<_> = std::iter::from_fn(|| places.take(None)).collect();
-            assert_eq!(rest.len(), all - share, "of one that is no caller no share is counted");
+            assert!(places.take(None).is_none(), "what is no caller waits for a share that is free");
+            let rest: Vec<_> = std::iter::from_fn(|| places.take(Some(8))).collect();
+            assert_eq!(rest.len(), others);
             drop((held, rest));
             assert!(places.taken.lock().by_network.is_empty(), "nothing is kept of who has gone");
-            assert!(places.take(Some(7)).is_some());
+            assert!(places.take(None).is_some());
         }
     }
 }

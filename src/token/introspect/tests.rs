@@ -289,16 +289,16 @@ async fn a_stranger_with_invented_tokens_leaves_places_for_everybody_else() {
     let tokens: Vec<_> = (0..20).map(|number| number.to_string()).collect();
     let stranger = join_all(tokens.iter().map(|token| stage.ask_from(Some(1), &introspection, token)));
     let other = async {
-        stage.server.arrived(4).await;
+        stage.server.arrived(8).await;
         let asked = stage.ask_from(Some(2), &introspection, "real");
         let release = async {
-            stage.server.arrived(5).await;
+            stage.server.arrived(9).await;
             stage.server.hold(false);
         };
         join(asked, release).await.0
     };
     let (of_stranger, of_other) = join(stranger, other).await;
-    assert_eq!(of_stranger.iter().filter(|it| it.is_ok()).count(), 4);
+    assert_eq!(of_stranger.iter().filter(|it| it.is_ok()).count(), 8);
     assert!(of_stranger.iter().filter(|it| it.is_err()).all(is_unavailable));
     assert!(of_other.is_ok(), "{of_other:?}");
 }
