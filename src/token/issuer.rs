@@ -80,7 +80,8 @@ pub struct IntrospectionSettings {
     pub failures_for: Duration,
     /// How long one question may take. Default 5 s.
     pub timeout: Duration,
-    /// How many questions may be on their way; more are refused at once. Default 64.
+    /// How many questions may be on their way for one network of callers, half as many again being kept for others; more
+    /// are refused at once. Default 64.
     pub waiting: usize,
 }
 

@@ -144,8 +144,8 @@ impl Verifier {
         self.issuers.iter().map(local).fold(self.generation.load(Ordering::Acquire), u64::wrapping_add)
     }
 
-    /// Verifies `token`, from the shared cache where it can, for a caller at an address. `accepted` names the issuers that the route takes; `None` is all of
-    /// them. Waits only for a key that is not known yet or for an introspection.
+    /// Verifies `token`, from the shared cache where it can, for a caller at an address. `accepted` names the issuers that
+    /// the route takes; `None` is all of them. Waits only for a key that is not known yet or for an introspection.
     pub async fn verify_for(
         &self,
         caller: Option<IpAddr>,

@@ -26,8 +26,8 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// One network gets `share` of them, which is what the issuer is asked by everybody in peace; half as many more are there
-    /// for the others.
+    /// `share` is as many as one network may have. Half as many again are kept for others, so that one network that has
+    /// all of its share shuts nobody out.
     pub(super) fn new(share: usize) -> Self {
         Self { share: share.clamp(1, 65_536), taken: Mutex::default() }
     }
