@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderValue, Version};
@@ -27,7 +26,7 @@ pub struct Facts<'a> {
     pub client: IpAddr,
     pub secure: bool,
     pub version: Version,
-    pub request_id: &'a Arc<str>,
+    pub request_id: &'a str,
     /// The request's trace context is well-formed and goes on as it came.
     pub traced: bool,
     pub forward_token: bool,

@@ -1,6 +1,7 @@
 //! Who is calling: from the credential of a request to a `Caller`.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
@@ -28,7 +29,7 @@ pub enum Authenticate {
 /// What a worker knows of tokens.
 pub struct Tokens<'a> {
     pub verifier: &'a Verifier,
-    pub local: &'a RefCell<Local<Arc<Identity>>>,
+    pub local: &'a RefCell<Local<Rc<Identity>>>,
     /// Of the configuration; entries of an older one are not used.
     pub generation: u64,
 }
@@ -69,8 +70,8 @@ impl Authenticate {
             return Err(refused(TokenFault::IssuerUnknown));
         }
         let fresh_until = claims.fresh_until;
-        let identity = Arc::new(Identity::new(claims));
-        tokens.local.borrow_mut().insert(tokens.generation, presented.bytes(), Arc::clone(&identity), fresh_until);
+        let identity = Rc::new(Identity::new(claims));
+        tokens.local.borrow_mut().insert(tokens.generation, presented.bytes(), Rc::clone(&identity), fresh_until);
         Ok((Caller::Known(identity), level))
     }
 }

@@ -1,11 +1,13 @@
 //! Who asks, and which headers say so.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderName;
 
 use crate::ground::Fields;
+use crate::observe::record::Who;
 use crate::token::Claims;
 
 /// Who asks, as verified; anonymous is said explicitly.
@@ -14,14 +16,18 @@ pub enum Caller {
     /// The route is public: no token was looked at.
     Anonymous,
     /// The bearer of a verified token.
-    Known(Arc<Identity>),
+    Known(Rc<Identity>),
 }
 
-/// A verified caller with everything that can be made ready once per token.
+/// A verified caller with everything that can be made ready once per token. Each worker has its own of a token, so that no
+/// count of who holds it goes from core to core.
+#[derive(Clone)]
 pub struct Identity {
     pub claims: Arc<Claims>,
     /// The identity headers an upstream gets (`X-Auth-Subject` and its kin), ready to be set.
     pub block: Fields,
+    /// As the access log says it.
+    pub who: Who,
     /// The claims as conditions see them, converted at the first condition and kept.
     pub(super) converted: OnceLock<super::condition::Converted>,
 }
@@ -51,7 +57,8 @@ impl Identity {
                 block.append(&HeaderName::from_static(name), visible(&fact));
             }
         }
-        Self { claims, block, converted: OnceLock::new() }
+        let who = Who::new(claims.client.as_ref(), claims.subject.as_ref(), &claims.issuer);
+        Self { claims, block, who, converted: OnceLock::new() }
     }
 }
 
@@ -175,7 +182,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn known(claims: Claims) -> Caller {
-        Caller::Known(Arc::new(Identity::new(Arc::new(claims))))
+        Caller::Known(Rc::new(Identity::new(Arc::new(claims))))
     }
 
     #[test]

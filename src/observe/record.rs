@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use http::Method;
 
 use super::Reason;
+use super::log::json;
 use super::metrics::{RouteSeries, UpstreamSeries};
 
 /// Everything worth knowing about one request. Filled by the pipeline (and by `forward` for timings); policies return
 /// values and do not write here. Holds no token, no cookie, no header value but the ones named.
 pub struct Record {
     /// What `X-Request-Id` says.
-    pub request_id: Arc<str>,
+    pub request_id: Rc<str>,
     /// When the head had been read.
     pub started: Instant,
     /// Wall time of the same moment, in milliseconds.
@@ -37,10 +38,6 @@ pub struct Record {
     pub detail: Option<String>,
     /// Set when something that is only observed would have said no.
     pub observed: Option<Reason>,
-    /// Who asked, as verified.
-    pub subject: Option<Arc<str>>,
-    pub client_id: Option<Arc<str>>,
-    pub issuer: Option<Arc<str>>,
     /// How the token was verified.
     pub token: TokenUse,
     /// Where the request went.
@@ -61,7 +58,7 @@ pub struct Record {
 
 impl Record {
     /// A request has begun.
-    pub fn begun(request_id: Arc<str>, (started, at): (Instant, crate::ground::Time), client: IpAddr) -> Self {
+    pub fn begun(request_id: Rc<str>, (started, at): (Instant, crate::ground::Time), client: IpAddr) -> Self {
         Self {
             request_id,
             started,
@@ -76,9 +73,6 @@ impl Record {
             refusal: None,
             detail: None,
             observed: None,
-            subject: None,
-            client_id: None,
-            issuer: None,
             token: TokenUse::None,
             upstream: None,
             server: None,
@@ -94,12 +88,35 @@ impl Record {
 
     /// An empty one, to stand in for this one.
     pub fn spare(&self) -> Self {
-        Self::begun(Arc::clone(&self.request_id), (self.started, self.at), self.client)
+        Self::begun(Rc::clone(&self.request_id), (self.started, self.at), self.client)
     }
 
     /// Bytes of the request's body so far.
     pub fn received(&self) -> u64 {
         self.bytes_in.as_ref().map_or(0, |count| count.get())
+    }
+}
+
+/// Who asked, as verified: made once for a token, and the same with each of its requests.
+#[derive(Clone, Debug)]
+pub struct Who {
+    pub subject: Option<Arc<str>>,
+    pub client: Option<Arc<str>>,
+    /// The same and the issuer, as a JSON line of the access log says it.
+    pub(super) json: Box<[u8]>,
+}
+
+impl Who {
+    /// `issuer` is its name in the file.
+    pub fn new(client: Option<&Arc<str>>, subject: Option<&Arc<str>>, issuer: &str) -> Self {
+        let said = [
+            ("client.id", client.map(|id| &**id)),
+            ("user.id", subject.map(|id| &**id)),
+            ("issuer.name", Some(issuer)),
+        ];
+        let json =
+            said.iter().filter_map(|(key, value)| Some(json::member(key, (*value)?))).collect::<Vec<_>>().concat();
+        Self { subject: subject.cloned(), client: client.cloned(), json: json.into() }
     }
 }
 

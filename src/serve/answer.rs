@@ -53,7 +53,7 @@ pub async fn answer(
     match &route.destination {
         Destination::Upstream(to) => {
             record.upstream = Some(Arc::clone(&to.series));
-            let request_id = Arc::clone(&record.request_id);
+            let request_id = Rc::clone(&record.request_id);
             let facts = facts(house, route, &asked, &request_id, record);
             let asks = route.websocket && asked.head.fields.contains(&UPGRADE);
             let websocket = asks.then(|| lease(worker, house, route, &asked));
@@ -80,7 +80,7 @@ pub async fn answer(
         }
         Destination::Fixed(fixed) => Ok(fixed.reply()),
         Destination::Echo => {
-            let request_id = Arc::clone(&record.request_id);
+            let request_id = Rc::clone(&record.request_id);
             let facts = facts(house, route, &asked, &request_id, record);
             echo::answer(&asked.head.method, &asked.admitted.target, asked.head.fields.clone(), &facts)
         }
@@ -112,13 +112,7 @@ fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, asked: &Aske
     })
 }
 
-fn facts<'a>(
-    house: &'a Snapshot,
-    route: &Route,
-    asked: &Asked<'a>,
-    request_id: &'a Arc<str>,
-    record: &Record,
-) -> Facts<'a> {
+fn facts<'a>(house: &'a Snapshot, route: &Route, asked: &Asked<'a>, request_id: &'a str, record: &Record) -> Facts<'a> {
     let admitted = asked.admitted;
     let written = asked.head.fields.text(&HOST).or(asked.head.authority.as_deref());
     // Nearly always in its normal form.
@@ -155,7 +149,7 @@ async fn ask_authority(
         query: asked.admitted.query().map(str::to_owned),
         body,
         client: asked.admitted.client,
-        request_id: Arc::clone(&record.request_id),
+        request_id: (*record.request_id).into(),
     };
     Ok(Reply::of(authority.answer(endpoint, request).await.map(Body::full)))
 }

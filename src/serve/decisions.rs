@@ -5,6 +5,7 @@
 //! body is ever part of it.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,6 @@ pub struct Facts {
     pub refusal: Option<Refusal>,
     /// What would have been refused and was only watched.
     pub observed: Option<Refusal>,
-    pub caller: Option<Arc<Identity>>,
     /// What a token that is not good says of itself.
     pub unproved: Option<Unproved>,
     pub standings: Standings,
@@ -47,6 +47,7 @@ pub struct Facts {
 pub struct Entry {
     pub record: Record,
     pub facts: Facts,
+    pub caller: Option<Rc<Identity>>,
 }
 
 /// One decided request.
@@ -78,6 +79,7 @@ pub struct Account {
     pub upstream_time: Option<Duration>,
     pub retries: u8,
     pub facts: Facts,
+    pub caller: Option<Arc<Identity>>,
 }
 
 /// Which decisions are wanted.
@@ -132,7 +134,7 @@ impl Default for Decisions {
 impl Decisions {
     /// Keeps what `entry` says, if it is to be kept. The place of the oldest is taken over, memory and all.
     pub fn keep(&mut self, entry: &mut Box<Entry>, duration: Duration) {
-        let Entry { record, facts } = &**entry;
+        let Entry { record, facts, .. } = &**entry;
         let ring = match record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason)) {
             Some(reason) => {
                 if self.refused.is_empty() {
@@ -148,7 +150,7 @@ impl Decisions {
             return;
         }
         let oldest = if ring.kept.len() >= ring.most { ring.kept.pop_front() } else { None };
-        let new = || Box::new(Entry { record: record.spare(), facts: Facts::default() });
+        let new = || Box::new(Entry { record: record.spare(), facts: Facts::default(), caller: None });
         let spare = oldest.map_or_else(new, |oldest| oldest.entry);
         let mut entry = std::mem::replace(entry, spare);
         for text in [&mut entry.record.host, &mut entry.record.path] {
@@ -182,7 +184,7 @@ impl Decisions {
 
 impl Decision {
     fn is(&self, wanted: &Wanted) -> bool {
-        let Entry { record, facts } = &*self.entry;
+        let Entry { record, facts, .. } = &*self.entry;
         let reason = record.refusal.or_else(|| facts.observed.as_ref().map(Refusal::reason));
         wanted.request_id.as_ref().is_none_or(|id| **id == *record.request_id)
             && wanted.reason.is_none_or(|reason_wanted| reason == Some(reason_wanted))
@@ -190,9 +192,9 @@ impl Decision {
     }
 
     fn account(&self) -> Account {
-        let Entry { record, facts } = &*self.entry;
+        let Entry { record, facts, caller } = &*self.entry;
         Account {
-            request_id: Arc::clone(&record.request_id),
+            request_id: (*record.request_id).into(),
             at: record.at,
             duration: self.duration,
             method: record.method.clone(),
@@ -211,6 +213,7 @@ impl Decision {
             upstream_time: record.upstream_time,
             retries: record.retries,
             facts: facts.clone(),
+            caller: caller.as_deref().cloned().map(Arc::new),
         }
     }
 }
@@ -221,7 +224,7 @@ mod tests {
     use crate::observe::record::tests::record;
 
     fn entry() -> Box<Entry> {
-        Box::new(Entry { record: record(), facts: Facts::default() })
+        Box::new(Entry { record: record(), facts: Facts::default(), caller: None })
     }
 
     fn keep(decisions: &mut Decisions, reason: Option<Reason>, number: u64) {

@@ -77,7 +77,6 @@ impl<'h> Walk<'h> {
     fn begin(worker: &'h Rc<Worker>, house: &'h Arc<Snapshot>, peer: &Peer, head: &RequestHead) -> Self {
         let record = worker.open_record(peer, head.method.clone(), head.version);
         let mut open = OpenRecord::new(record, Rc::clone(worker));
-        open.entry.record.route = Some(Arc::clone(&house.unmatched));
         open.remember = house.remembers;
         open.entry.facts.generation = house.generation;
         let origin = head.fields.first(&http::header::ORIGIN).map(Into::into);
@@ -94,7 +93,7 @@ impl<'h> Walk<'h> {
         record.host.clone_from(&admitted.host);
         admitted.path().clone_into(&mut record.path);
         if let Some(id) = &admitted.request_id {
-            record.request_id = Arc::clone(id);
+            record.request_id = Rc::clone(id);
         }
         self.wearer.secure = admitted.secure;
         record.trace_id = trace_id(&head.fields).map(Into::into);
@@ -156,11 +155,7 @@ impl<'h> Walk<'h> {
         };
         self.open.entry.record.token = level;
         if let Caller::Known(identity) = &caller {
-            let claims = &identity.claims;
-            self.open.entry.facts.caller = Some(Arc::clone(identity));
-            self.open.entry.record.subject.clone_from(&claims.subject);
-            self.open.entry.record.client_id.clone_from(&claims.client);
-            self.open.entry.record.issuer = Some(Arc::clone(&claims.issuer));
+            self.open.entry.caller = Some(Rc::clone(identity));
         }
         Ok(caller)
     }
@@ -174,6 +169,8 @@ impl<'h> Walk<'h> {
             self.open.entry.facts.refusal = Some(refusal);
             reply
         });
+        let route = &mut self.open.entry.record.route;
+        route.get_or_insert_with(|| Arc::clone(&self.house.unmatched));
         self.open.entry.record.observed = self.open.entry.facts.observed.as_ref().map(Refusal::reason);
         self.policy.dress(&self.wearer, &self.open.entry.facts.standings, &mut reply.fields);
         reply.fields.insert(&reply::X_REQUEST_ID, self.open.entry.record.request_id.as_bytes());

@@ -64,7 +64,7 @@ pub struct Worker {
     pub wheel: Arc<Wheel>,
     pub pools: Rc<Pools>,
     pub metrics: WorkerMetrics,
-    pub tokens: RefCell<Local<Arc<Identity>>>,
+    pub tokens: RefCell<Local<Rc<Identity>>>,
     pub decisions: RefCell<Decisions>,
     pub(super) log: RefCell<Buffer>,
     dice: RefCell<fastrand::Rng>,
@@ -133,7 +133,7 @@ impl Worker {
             tls: peer.tls.is_some(),
             ..Record::begun(hex(self.dice()), times, peer.ip())
         };
-        Box::new(Entry { record, facts: Facts::default() })
+        Box::new(Entry { record, facts: Facts::default(), caller: None })
     }
 
     /// The last byte has gone: counts, logs, and remembers where `remember` says so.
@@ -141,15 +141,15 @@ impl Worker {
         let record = &entry.record;
         let duration = self.shared.clock.instant().saturating_duration_since(record.started);
         self.metrics.request_ends(record, duration);
-        self.log.borrow_mut().line(record, duration);
+        self.log.borrow_mut().line(record, entry.caller.as_ref().map(|caller| &caller.who), duration);
         if remember {
             self.decisions.borrow_mut().keep(entry, duration);
         }
     }
 
     /// The time, as the `Date` of an answer says it.
-    pub(super) fn date(&self) -> Bytes {
-        self.date.borrow().clone()
+    pub(super) fn date(&self) -> std::cell::Ref<'_, Bytes> {
+        self.date.borrow()
     }
 
     pub(super) fn ticks(&self) -> Ticks {
@@ -225,7 +225,7 @@ impl Worker {
 }
 
 /// 32 hexadecimal digits.
-fn hex(number: u128) -> Arc<str> {
+fn hex(number: u128) -> Rc<str> {
     let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     let mut digits = [0; 32];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {

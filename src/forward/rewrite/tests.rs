@@ -5,7 +5,7 @@ use http::{HeaderMap, Version};
 use super::*;
 use crate::gate::caller::tests::{claims, known};
 
-fn facts<'a>(permit: &'a Permit, request_id: &'a Arc<str>, forward_token: bool) -> Facts<'a> {
+fn facts<'a>(permit: &'a Permit, request_id: &'a str, forward_token: bool) -> Facts<'a> {
     Facts {
         permit,
         host: "api.test",
@@ -27,7 +27,7 @@ fn rewritten(lines: &[(&str, &str)], caller: Caller, forward_token: bool) -> Hea
         fields.append(&HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
     }
     let permit = Permit::for_tests(caller);
-    request(&mut fields, &facts(&permit, &Arc::from("id-1"), forward_token), None).unwrap();
+    request(&mut fields, &facts(&permit, "id-1", forward_token), None).unwrap();
     fields.to_map()
 }
 
@@ -35,8 +35,8 @@ fn rewritten(lines: &[(&str, &str)], caller: Caller, forward_token: bool) -> Hea
 #[test]
 fn what_is_remembered_of_a_client_is_said_of_no_other() {
     let permit = Permit::for_tests(Caller::Anonymous);
-    let id = Arc::from("id-1");
-    let one = || facts(&permit, &id, false);
+    let id = "id-1";
+    let one = || facts(&permit, id, false);
     let mut known = Whence::default();
     for other in [
         one(),

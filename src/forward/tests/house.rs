@@ -123,8 +123,8 @@ impl House {
     /// Sends a request whose URI is the canonical target.
     pub async fn send(&self, request: Request<Body>) -> Result<Answer, Refusal> {
         let permit = Permit::for_tests(self.caller.clone());
-        let request_id = Arc::from("id-1");
-        let facts = self.facts(&permit, &request_id, false);
+        let request_id = "id-1";
+        let facts = self.facts(&permit, request_id, false);
         let target = request.uri().to_string();
         let (head, body) = RequestHead::of(request);
         let (max_body, timeouts) = (self.max_body, self.timeouts);
@@ -141,7 +141,7 @@ impl House {
         act(&self.facts(&permit, &Arc::from("id-1"), forward_token))
     }
 
-    fn facts<'a>(&'a self, permit: &'a Permit, request_id: &'a Arc<str>, forward_token: bool) -> Facts<'a> {
+    fn facts<'a>(&'a self, permit: &'a Permit, request_id: &'a str, forward_token: bool) -> Facts<'a> {
         Facts {
             permit,
             host: "api.test",

@@ -1,7 +1,7 @@
 //! What a trusted proxy says about the client.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use http::HeaderName;
 
@@ -71,7 +71,7 @@ fn forwarded_https(headers: &Fields) -> bool {
 }
 
 /// A request id that is short and plain; any other is replaced by ours.
-pub fn request_id(headers: &Fields) -> Option<Arc<str>> {
+pub fn request_id(headers: &Fields) -> Option<Rc<str>> {
     let mut values = headers.all(&X_REQUEST_ID);
     let value = fields::visible(values.next()?)?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');

@@ -10,7 +10,7 @@ pub mod path;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use http::header::{self, HeaderName};
 use http::{Method, Version};
@@ -45,7 +45,7 @@ pub struct Admitted {
     pub client: IpAddr,
     pub secure: bool,
     /// Set by a trusted proxy; ours is made when this is `None`.
-    pub request_id: Option<Arc<str>>,
+    pub request_id: Option<Rc<str>>,
 }
 
 impl Admission {

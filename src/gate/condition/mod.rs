@@ -39,6 +39,7 @@ struct Uses {
 }
 
 /// A token's claims as conditions see them.
+#[derive(Clone)]
 pub struct Converted(Value);
 
 impl Condition {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ground::{Time, address, plain};
 use crate::observe::Record;
-use crate::observe::record::TokenUse;
+use crate::observe::record::{TokenUse, Who};
 
 /// The text of the current second, so that a date is worked out once a second and not once a line.
 #[derive(Default)]
@@ -59,7 +59,7 @@ macro_rules! number {
 }
 
 /// Writes `record` as one line.
-pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Duration) {
+pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, (record, who): (&Record, Option<&Who>), duration: Duration) {
     let mut line = Line { out };
     line.raw("{\"time\":\"");
     line.raw(stamp.of(record.at));
@@ -76,17 +76,15 @@ pub fn line(out: &mut Vec<u8>, stamp: &mut Stamp, record: &Record, duration: Dur
     text!(line, "http.path", &record.path);
     word!(line, "http.version", record.version);
     number!(line, "http.status", u64::from(record.status));
-    maybe!(line, "route.name", record.route.as_ref().map(|route| &*route.name));
+    line.ready(record.route.as_ref().map(|route| route.json()));
     maybe!(line, "refusal.code", record.refusal.map(|reason| reason.code()));
     maybe!(line, "refusal.detail", record.detail.as_deref());
     maybe!(line, "observed.code", record.observed.map(|reason| reason.code()));
-    maybe!(line, "client.id", record.client_id.as_deref());
-    maybe!(line, "user.id", record.subject.as_deref());
-    maybe!(line, "issuer.name", record.issuer.as_deref());
+    line.ready(who.map(|who| &*who.json));
     if let Some(level) = token_word(record.token) {
         word!(line, "token.cache", level);
     }
-    maybe!(line, "upstream.name", record.upstream.as_ref().map(|upstream| &*upstream.name));
+    line.ready(record.upstream.as_ref().map(|upstream| upstream.json()));
     maybe!(line, "upstream.server", record.server.as_deref());
     if let Some(time) = record.upstream_time {
         line.millis(",\"upstream.duration_ms\":", time);
@@ -122,6 +120,11 @@ impl Line<'_> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
+    /// What was made ready by `member`.
+    fn ready(&mut self, members: Option<&[u8]>) {
+        self.out.extend_from_slice(members.unwrap_or_default());
+    }
+
     fn text(&mut self, before: &str, value: &str) {
         self.raw(before);
         escape(self.out, value);
@@ -153,6 +156,13 @@ impl Line<'_> {
         self.raw(".");
         self.thousandths(micros % 1000);
     }
+}
+
+/// A text under a key, behind others: what is the same in many lines is made ready once.
+pub fn member(key: &str, value: &str) -> Box<[u8]> {
+    let mut out = Vec::new();
+    Line { out: &mut out }.text(&format!(",\"{key}\":\""), value);
+    out.into()
 }
 
 /// JSON's escapes, and also the marks that change what a terminal shows: C1 controls, and bidirectional overrides that

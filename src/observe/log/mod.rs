@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Record;
+use super::record::Who;
 
 /// A buffer is handed over when it holds this much, or once a second.
 const FULL: usize = 128 * 1024;
@@ -78,10 +79,10 @@ pub struct Buffer {
 
 impl Buffer {
     /// Adds the line of a closed record.
-    pub fn line(&mut self, record: &Record, duration: Duration) {
+    pub fn line(&mut self, record: &Record, who: Option<&Who>, duration: Duration) {
         match self.writer.format {
-            LogFormat::Json => json::line(&mut self.lines, &mut self.stamp, record, duration),
-            LogFormat::People { color } => people::line(&mut self.lines, record, duration, color),
+            LogFormat::Json => json::line(&mut self.lines, &mut self.stamp, (record, who), duration),
+            LogFormat::People { color } => people::line(&mut self.lines, (record, who), duration, color),
             LogFormat::Off => return,
         }
         self.count += 1;

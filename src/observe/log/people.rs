@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::json::escape;
 use crate::observe::Record;
+use crate::observe::record::Who;
 
 /// Writes `record` as one line: `200 GET  /v1/orders/7  orders → 10.0.0.5:8080  1.2ms`, refusals with their code.
-pub fn line(out: &mut Vec<u8>, record: &Record, duration: Duration, color: bool) {
+pub fn line(out: &mut Vec<u8>, (record, who): (&Record, Option<&Who>), duration: Duration, color: bool) {
     let (paint, plain) = if color { (shade(record.status), "\x1b[0m") } else { ("", "") };
     let _ = write!(out, "{paint}{}{plain} {:<7} ", record.status, record.method.as_str());
     escape(out, &record.host);
@@ -22,7 +23,7 @@ pub fn line(out: &mut Vec<u8>, record: &Record, duration: Duration, color: bool)
     if let Some(reason) = record.observed {
         let _ = write!(out, "  {paint}only observed: {}{plain}", reason.code());
     }
-    if let Some(client) = record.client_id.as_ref().or(record.subject.as_ref()) {
+    if let Some(client) = who.and_then(|who| who.client.as_ref().or(who.subject.as_ref())) {
         out.extend_from_slice(b"  by ");
         escape(out, client);
     }

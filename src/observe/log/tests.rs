@@ -11,7 +11,7 @@ use crate::observe::record::tests::record;
 
 fn json(record: &Record) -> String {
     let mut out = Vec::new();
-    json::line(&mut out, &mut json::Stamp::default(), record, Duration::from_micros(1234));
+    json::line(&mut out, &mut json::Stamp::default(), (record, None), Duration::from_micros(1234));
     String::from_utf8(out).unwrap()
 }
 
@@ -38,6 +38,20 @@ fn a_refusal_says_its_code() {
     assert_eq!(value["refusal.detail"], "needed `orders:write`");
 }
 
+#[test]
+fn who_asked_stands_in_the_line_and_cannot_leave_its_field() {
+    let who = Who::new(Some(&"web \"1\"".into()), Some(&"zo\u{eb}\n".into()), "corp");
+    let mut out = Vec::new();
+    json::line(&mut out, &mut json::Stamp::default(), (&record(), Some(&who)), Duration::ZERO);
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 1);
+    let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(value["client.id"], "web \"1\"");
+    assert_eq!(value["user.id"], "zo\u{eb}\n");
+    assert_eq!(value["issuer.name"], "corp");
+    let nobody: serde_json::Value = serde_json::from_str(&json(&record())).unwrap();
+    assert!(nobody.get("client.id").is_none() && nobody.get("issuer.name").is_none());
+}
+
 /// Attacks on the reader of the log: nothing in a request can begin a new line or colour a terminal.
 #[test]
 fn what_a_request_says_cannot_leave_its_field() {
@@ -51,7 +65,7 @@ fn what_a_request_says_cannot_leave_its_field() {
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["http.path"], path);
         let mut out = Vec::new();
-        people::line(&mut out, &odd, Duration::ZERO, false);
+        people::line(&mut out, (&odd, None), Duration::ZERO, false);
         assert!(out.iter().filter(|byte| byte.is_ascii_control()).eq([b'\n'].iter()), "{out:?}");
     }
 }
@@ -77,7 +91,7 @@ fn every_line_is_written_by_the_time_the_writer_has_ended() {
     let (writer, thread) = Writer::start(LogFormat::Json, Box::new(sink.clone()), Arc::clone(&dropped)).unwrap();
     let mut buffer = writer.buffer();
     for _ in 0..1000 {
-        buffer.line(&record(), Duration::ZERO);
+        buffer.line(&record(), None, Duration::ZERO);
     }
     drop((writer, buffer));
     thread.join().unwrap();
@@ -102,7 +116,7 @@ fn a_log_that_nobody_reads_holds_up_no_worker() {
     let (writer, thread) = Writer::start(LogFormat::Json, Box::new(Stuck(stuck)), Arc::clone(&dropped)).unwrap();
     let mut buffer = writer.buffer();
     for _ in 0..WAITING + 2 {
-        buffer.line(&record(), Duration::ZERO);
+        buffer.line(&record(), None, Duration::ZERO);
         buffer.flush();
     }
     assert!(dropped.load(Ordering::Relaxed) > 0);

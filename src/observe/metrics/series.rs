@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::families as family;
 use super::samples::Samples;
+use crate::observe::log::json;
 use crate::observe::{Reason, Record};
 
 /// Upper bounds of the duration buckets, in microseconds; the last bucket has none.
@@ -71,6 +72,8 @@ fn summed<'a>(shards: impl Iterator<Item = &'a Durations> + Clone) -> (Vec<(f64,
 /// The counters of one route.
 pub struct RouteSeries {
     pub name: Arc<str>,
+    /// The same as a JSON line of the access log says it.
+    json: Box<[u8]>,
     shards: Box<[Shard<RouteShard>]>,
 }
 
@@ -111,7 +114,12 @@ impl Default for RouteShard {
 
 impl RouteSeries {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), shards: (0..workers).map(|_| Shard::default()).collect() }
+        let shards = (0..workers).map(|_| Shard::default()).collect();
+        Self { name: name.into(), json: json::member("route.name", name), shards }
+    }
+
+    pub(in crate::observe) fn json(&self) -> &[u8] {
+        &self.json
     }
 
     pub(super) fn observe(&self, worker: usize, record: &Record, duration: Duration) {
@@ -190,6 +198,8 @@ impl RouteSeries {
 /// The counters of one upstream.
 pub struct UpstreamSeries {
     pub name: Arc<str>,
+    /// The same as a JSON line of the access log says it.
+    json: Box<[u8]>,
     shards: Box<[Shard<UpstreamShard>]>,
 }
 
@@ -204,7 +214,12 @@ struct UpstreamShard {
 
 impl UpstreamSeries {
     pub(super) fn new(name: &str, workers: usize) -> Self {
-        Self { name: name.into(), shards: (0..workers).map(|_| Shard::default()).collect() }
+        let shards = (0..workers).map(|_| Shard::default()).collect();
+        Self { name: name.into(), json: json::member("upstream.name", name), shards }
+    }
+
+    pub(in crate::observe) fn json(&self) -> &[u8] {
+        &self.json
     }
 
     pub(super) fn observe(&self, worker: usize, record: &Record) {

@@ -65,7 +65,7 @@ pub fn explain(account: &Account, house: &Snapshot) -> Explanation {
 pub fn brief(account: &Account) -> Brief {
     let facts = &account.facts;
     let said = facts.refusal.as_ref().or(facts.observed.as_ref());
-    let claims = facts.caller.as_ref().map(|identity| &identity.claims);
+    let claims = account.caller.as_ref().map(|identity| &identity.claims);
     let caller = claims.and_then(|claims| claims.subject.as_deref().or(claims.client.as_deref()));
     Brief {
         request_id: account.request_id.to_string(),
@@ -124,7 +124,7 @@ fn route_told(route: &Route) -> RouteTold {
 }
 
 fn caller(account: &Account) -> Option<Caller> {
-    let claims = &account.facts.caller.as_ref()?.claims;
+    let claims = &account.caller.as_ref()?.claims;
     let list = |names: &[std::sync::Arc<str>]| names.iter().map(|name| name.to_string()).collect();
     Some(Caller {
         issuer: claims.issuer.to_string(),
@@ -177,7 +177,7 @@ fn receives(account: &Account) -> Vec<(String, String)> {
     if account.facts.refusal.is_some() && account.upstream.is_none() {
         return Vec::new();
     }
-    let identity = account.facts.caller.iter().flat_map(|identity| identity.block.iter());
+    let identity = account.caller.iter().flat_map(|identity| identity.block.iter());
     let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
     let mut all: Vec<(String, String)> = identity.map(|(name, value)| (text(name), text(value))).collect();
     all.push(("x-request-id".to_owned(), account.request_id.to_string()));

@@ -115,7 +115,7 @@ pub fn steps(account: &Account, house: Option<&Snapshot>, route: Option<&Route>,
 
 /// What a stage needs and sees where it does not refuse; `None` where it has nothing to ask.
 fn usual(stage: Stage, account: &Account, house: Option<&Snapshot>, route: Option<&Route>) -> Option<(String, String)> {
-    let claims = account.facts.caller.as_ref().map(|identity| &identity.claims);
+    let claims = account.caller.as_ref().map(|identity| &identity.claims);
     match stage {
         Stage::Request => {
             let seen = format!("{} {}{} from {}", account.method, account.host, account.path, account.client);

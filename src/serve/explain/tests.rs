@@ -17,7 +17,7 @@ fn account(refusal: Refusal) -> Account {
     record.refusal = Some(refusal.reason());
     record.status = refusal.reason().status();
     let facts = Facts { refusal: Some(refusal), ..Facts::default() };
-    decisions.keep(&mut Box::new(Entry { record, facts }), Duration::from_millis(2));
+    decisions.keep(&mut Box::new(Entry { record, facts, caller: None }), Duration::from_millis(2));
     decisions.told(&Wanted::default(), 1).remove(0)
 }
 

@@ -101,7 +101,7 @@ fn of_request(refusal: &Refusal, account: &Account, house: Option<&Snapshot>) ->
 }
 
 fn of_policy(refusal: &Refusal, account: &Account, route: Option<&Route>) -> Told {
-    let claims = account.facts.caller.as_ref().map(|identity| &identity.claims);
+    let claims = account.caller.as_ref().map(|identity| &identity.claims);
     let names = |names: Option<&Vec<Arc<str>>>| names.map_or_else(|| "none".to_owned(), |names| steps::listed(names));
     match refusal {
         Refusal::CredentialsDuplicated => told(
