@@ -48,7 +48,7 @@ pub fn caller() -> Caller {
         all: [("sub".to_owned(), json!("alice")), ("tenant".to_owned(), json!("acme"))].into_iter().collect(),
         digest: Digest::of(b"alice"),
     };
-    Caller::Known(Arc::new(Identity::new(Arc::new(claims))))
+    Caller::Known(std::rc::Rc::new(Identity::new(Arc::new(claims))))
 }
 
 /// A new key of an issuer.
