@@ -18,7 +18,7 @@ use super::connection::{Connection, Engine, Speaker, Typed};
 use super::pool::Pools;
 use super::rewrite::{self, Facts, Told};
 use super::upgrade::{self, Handshake, Lease};
-use super::upstream::{HostMode, IdentityMode, InFlight, Server, Timeouts, Upstream};
+use super::upstream::{HostMode, IdentityMode, InFlight, Timeouts, Upstream};
 use super::wire::{Wire, WireFault};
 use crate::gate::{Caller, Refusal};
 use crate::ground::{Body, Fields, Reply, RequestHead};
@@ -133,7 +133,7 @@ impl Attempt<'_> {
                 match self.exchange(&mut connection, &told, body).await {
                     Outcome::Answered(reply) => {
                         let time = self.pools.clock().instant().saturating_duration_since(start);
-                        let back = self.back(server, connection, in_flight);
+                        let back = self.back(connection, in_flight);
                         let reply = self.answered(reply, handshake, back)?;
                         let (server, bytes_in) = (Arc::clone(&server.text), self.progress.bytes.clone());
                         return Ok(Answer { reply, server, time, retries, bytes_in });
@@ -260,11 +260,10 @@ impl Attempt<'_> {
         Outcome::Closed { cause: source, again }
     }
 
-    fn back(&self, server: &Arc<Server>, connection: Connection, in_flight: InFlight) -> Return {
+    fn back(&self, connection: Connection, in_flight: InFlight) -> Return {
         let settings = &self.upstream.settings;
         Return {
             pools: Rc::clone(self.pools),
-            server: Arc::clone(server),
             connection,
             keep: settings.keepalive,
             timeout: self.timeouts.idle,

@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::connection::{Connection, Speaker};
 use super::pool::Pools;
-use super::upstream::{InFlight, Server};
+use super::upstream::InFlight;
 use super::wire::Receiving;
 use crate::ground::wheel::Nap;
 use crate::ground::{Body, BodyFault};
@@ -117,7 +117,6 @@ impl HttpBody for Sent {
 /// What gives a connection back when its answer has been read.
 pub struct Return {
     pub pools: Rc<Pools>,
-    pub server: Arc<Server>,
     pub connection: Connection,
     pub keep: usize,
     pub timeout: Duration,
@@ -130,7 +129,7 @@ impl Return {
     /// Only a connection on which both sides have said everything can carry another request.
     pub fn give_back(self) {
         if self.request.ended.get() {
-            self.pools.give_back(&self.server, self.connection, self.keep, self.timeout);
+            self.pools.give_back(self.in_flight.server(), self.connection, self.keep, self.timeout);
         } else {
             self.connection.linger(Arc::clone(&self.pools.wheel));
         }

@@ -97,17 +97,18 @@ fn strip(fields: &mut Fields) {
     let spared = |word: &[u8]| {
         [&b"keep-alive"[..], b"close", b"content-length", b"host"].iter().any(|own| word.eq_ignore_ascii_case(own))
     };
-    let named: Vec<Vec<u8>> = fields
-        .all(&CONNECTION)
-        .flat_map(|line| line.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|word| !spared(word))
-        .map(<[u8]>::to_ascii_lowercase)
-        .collect();
+    let is_hop = |name: &[u8]| HOPS.iter().any(|hop| hop.as_bytes() == name);
+    if words(fields).all(spared) {
+        return fields.take_off(HOP_MARKS, is_hop);
+    }
+    let named: Vec<Vec<u8>> = words(fields).filter(|word| !spared(word)).map(<[u8]>::to_ascii_lowercase).collect();
     let marks = named.iter().fold(HOP_MARKS, |all, name| all.and(name));
-    fields.take_off(marks, |name| {
-        HOPS.iter().any(|hop| hop.as_bytes() == name) || named.iter().any(|named| named == name)
-    });
+    fields.take_off(marks, |name| is_hop(name) || named.iter().any(|named| named == name));
+}
+
+/// What `Connection` says.
+fn words(fields: &Fields) -> impl Iterator<Item = &[u8]> {
+    fields.all(&CONNECTION).flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// Fields of one connection (RFC 9110 section 7.6.1), in small letters.

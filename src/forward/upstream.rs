@@ -143,6 +143,10 @@ impl InFlight {
         server.in_flight.fetch_add(1, Relaxed);
         Self(Arc::clone(server))
     }
+
+    pub(super) fn server(&self) -> &Arc<Server> {
+        &self.0
+    }
 }
 
 impl Drop for InFlight {

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue};
 
 use crate::ground::Fields;
-use crate::ground::fields::Marks;
+use crate::ground::fields::Names;
 
 const X_POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
@@ -31,8 +31,8 @@ pub struct Dress {
     clear: Fields,
     /// Names that are set or taken off: no line of an answer that has one of them stays.
     gone: Vec<HeaderName>,
-    /// Those of `gone`, so that most lines are known to stay without a look at every name.
-    marks: Marks,
+    /// The same, as answers of upstreams are looked over for them.
+    names: Names,
     /// What an answer says itself stays: it was made here and knows better, as pages do.
     yields: bool,
 }
@@ -52,8 +52,9 @@ impl Dress {
         all.iter().for_each(|(name, value)| secure.insert(name, value));
         let mut clear = secure.clone();
         clear.remove(&STRICT_TRANSPORT_SECURITY);
-        let marks = gone.iter().fold(Marks::NONE, |all, name| all.and(name.as_str().as_bytes()));
-        Self { secure, clear, gone, marks, yields: false }
+        let mut names = Names::default();
+        gone.iter().for_each(|name| names.add(name.as_str().as_bytes()));
+        Self { secure, clear, gone, names, yields: false }
     }
 
     /// The secure headers for answers that are made here: what they say themselves counts.
@@ -67,7 +68,7 @@ impl Dress {
         if self.yields {
             return self.complete(worn, secure, headers);
         }
-        headers.take_off(self.marks, |name| self.gone.iter().any(|gone| gone.as_str().as_bytes() == name));
+        headers.take_off_named(&self.names);
         headers.append_all(worn);
     }
 

@@ -65,6 +65,21 @@ impl Rate {
         Self::new(count, Duration::from_secs(seconds))
     }
 
+    /// How long so many units take to come, in whole seconds and rounded up.
+    fn seconds_of(&self, units: u32) -> u64 {
+        const SECOND: u64 = 1_000_000_000;
+        let count = u64::from(self.count.get());
+        let short = u64::try_from(self.window.as_nanos()).ok().and_then(|window| window.checked_mul(u64::from(units)));
+        match short {
+            Some(nanos) => (nanos / count).div_ceil(SECOND),
+            // Too long for a number that a processor divides.
+            None => {
+                let nanos = self.window.as_nanos() * u128::from(units) / u128::from(count);
+                u64::try_from(nanos.div_ceil(u128::from(SECOND))).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
     /// `count` in `window`; at most one per nanosecond.
     pub fn new(count: u32, window: Duration) -> Result<Self, String> {
         let count = NonZeroU32::new(count).ok_or("a rate of 0 lets nothing pass; take the route out instead")?;
@@ -303,9 +318,8 @@ impl Limit {
     }
 
     fn standing(&self, remaining: u32) -> Standing {
-        let used = u128::from(self.burst.get().saturating_sub(remaining));
-        let nanos = self.rate.window.as_nanos() * used / u128::from(self.rate.count.get());
-        Standing { remaining, reset: u64::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u64::MAX) }
+        let used = self.burst.get().saturating_sub(remaining);
+        Standing { remaining, reset: self.rate.seconds_of(used) }
     }
 }
 

@@ -10,8 +10,8 @@ mod typed;
 use bytes::{BufMut, BytesMut};
 use http::HeaderName;
 
-pub use self::marks::Marks;
 use self::marks::tag;
+pub use self::marks::{Marks, Names};
 use super::plain;
 use super::spare::{self, Spares};
 
@@ -205,7 +205,14 @@ impl Fields {
             let text = &self.text;
             let name = |line: &Line| text.get(range(line.start, line.colon)).unwrap_or_default();
             self.lines.retain(|line| !among.has(line.tag) || !is(name(line)));
+            // What has been taken off is not looked for again.
+            self.names = self.lines.iter().fold(Marks::NONE, |all, line| all.with(line.tag));
         }
+    }
+
+    /// Takes off all lines that have one of these names.
+    pub fn take_off_named(&mut self, names: &Names) {
+        self.take_off(names.marks(), |name| names.has(name));
     }
 
     /// Keeps the lines of which `keep` says so: name in small letters, and value.

@@ -41,14 +41,13 @@ impl RequestHead {
         (Box::new(head), body)
     }
 
-    /// The path as it came.
-    pub fn path(&self) -> &str {
-        self.target.split_once('?').map_or(&*self.target, |(path, _)| path)
-    }
-
-    /// The query as it came, without the `?`.
-    pub fn query(&self) -> Option<&str> {
-        self.target.split_once('?').map(|(_, query)| query)
+    /// The path as it came, and the query without the `?`.
+    pub fn path_and_query(&self) -> (&str, Option<&str>) {
+        let mark = memchr::memchr(b'?', self.target.as_bytes());
+        match mark.and_then(|at| Some((self.target.get(..at)?, self.target.get(at + 1..)?))) {
+            Some((path, query)) => (path, Some(query)),
+            None => (&self.target, None),
+        }
     }
 }
 

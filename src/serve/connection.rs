@@ -3,8 +3,8 @@
 //! No timer is set per request. The stream marks what happens, and the worker looks over all its connections once a
 //! second and ends those that take too long.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -51,6 +51,9 @@ pub struct Watch {
     tunnel: AtomicBool,
     /// Why its bytes are not believed any more.
     violation: Mutex<Option<&'static str>>,
+    /// Whoever polls the connection first, as nearly always does all the time: then nothing has to be locked.
+    task: OnceLock<Waker>,
+    /// Another that polled it last.
     waker: Mutex<Option<Waker>>,
 }
 
@@ -94,6 +97,7 @@ impl Watch {
             head_began: AtomicBool::new(false),
             tunnel: AtomicBool::new(false),
             violation: Mutex::new(None),
+            task: OnceLock::new(),
             waker: Mutex::new(None),
         })
     }
@@ -252,6 +256,7 @@ impl Watch {
             // `LAST_CALL` runs from here.
             self.head.store(self.now.load(Relaxed), Relaxed);
         }
+        self.task.get().into_iter().for_each(Waker::wake_by_ref);
         if let Some(waker) = self.waker.lock().take() {
             waker.wake();
         }
@@ -270,9 +275,11 @@ impl Watch {
 
     /// Called at each poll of the connection: remembers whom to wake, and says what was decided.
     pub fn fate(&self, cx: &Context<'_>) -> Fate {
-        match &mut *self.waker.lock() {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+        if !self.task.get_or_init(|| cx.waker().clone()).will_wake(cx.waker()) {
+            match &mut *self.waker.lock() {
+                Some(known) => known.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
         }
         match self.fate.load(Relaxed) {
             0 => Fate::GoOn,

@@ -1,6 +1,6 @@
 //! One core: its runtime and everything that belongs to it alone.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
 use crate::gate::Identity;
 use crate::ground::wheel::TICK;
-use crate::ground::{SharedClock, SharedRandom, Wheel};
+use crate::ground::{SharedClock, SharedRandom, Time, Wheel};
 use crate::listen::Peer;
 use crate::listen::tls::ServerTls;
 use crate::observe::Record;
@@ -76,6 +76,8 @@ pub struct Worker {
     house: RefCell<Rc<Arc<Snapshot>>>,
     start: Instant,
     ticks: Ticks,
+    /// What both clocks said at the last tick.
+    told: Cell<(Instant, Time)>,
     /// What `Date` says; as old as the last tick.
     date: RefCell<Bytes>,
     pub(super) places: Rc<Places>,
@@ -98,6 +100,7 @@ impl Worker {
             house: RefCell::new(Rc::new(shared.house.load_full())),
             start,
             ticks: Ticks::default(),
+            told: Cell::new((start, shared.clock.now())),
             date: RefCell::new(shared.clock.now().http_date().into()),
             places: Places::new(Arc::clone(&shared.connections), metrics.clone()),
             metrics,
@@ -123,15 +126,22 @@ impl Worker {
         self.dice.borrow_mut().u128(..)
     }
 
+    /// What both clocks say. The time of day goes on from what it was at the last tick, which spares a request one of its looks
+    /// at a clock; one that is set is seen a tick later.
+    fn times(&self) -> (Instant, Time) {
+        let (instant, now) = self.told.get();
+        let later = self.shared.clock.instant();
+        (later, now.plus(later.saturating_duration_since(instant)))
+    }
+
     /// A new record: the request has begun.
     pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Entry> {
         self.metrics.request_begins();
-        let times = (self.shared.clock.instant(), self.shared.clock.now());
         let record = Record {
             method,
             version: if version == Version::HTTP_2 { "2" } else { "1.1" },
             tls: peer.tls.is_some(),
-            ..Record::begun(hex(self.dice()), times, peer.ip())
+            ..Record::begun(hex(self.dice()), self.times(), peer.ip())
         };
         Box::new(Entry { record, facts: Facts::default(), caller: None })
     }
@@ -165,6 +175,7 @@ impl Worker {
             let now = self.shared.clock.instant();
             let passed = now.saturating_duration_since(self.start).as_millis();
             self.ticks.store(u64::try_from(passed).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
+            self.told.set((now, self.shared.clock.now()));
             self.wheel.turn(now);
             self.places.inspect(count);
             if count % 10 == 0 {
@@ -224,16 +235,23 @@ impl Worker {
     }
 }
 
+/// The two hexadecimal digits of each byte.
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would say so")]
+const DIGITS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut all = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        all[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    all
+};
+
 /// 32 hexadecimal digits.
 fn hex(number: u128) -> Rc<str> {
-    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    let mut digits = [0; 32];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-        if let [high, low] = pair {
-            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
-        }
-    }
-    std::str::from_utf8(&digits).unwrap_or_default().into()
+    let digits = number.to_be_bytes().map(|byte| DIGITS.get(usize::from(byte)).copied().unwrap_or_default());
+    std::str::from_utf8(digits.as_flattened()).unwrap_or_default().into()
 }
 
 /// Starts the thread of one worker. It ends when it has been drained.

@@ -38,29 +38,47 @@ struct Host {
     port: Option<u16>,
 }
 
+/// What a byte is in a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Other,
+    Plain,
+    Dot,
+}
+
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which would say so")]
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => Kind::Plain,
+            b'.' => Kind::Dot,
+            _ => Kind::Other,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
 /// A name in small letters, with a port or without, in one look: what most requests have. `None`: look again.
 fn usual(text: &[u8]) -> Option<Host> {
     if text.len() > 253 {
         return None;
     }
+    let end = memchr::memchr(b':', text).unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
     // A dot at the beginning, after another, or at the end makes an empty label.
-    let (mut previous, mut end) = (b'.', text.len());
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {}
-            b'.' if previous != b'.' => {}
-            b':' => {
-                end = at;
-                break;
-            }
-            _ => return None,
-        }
-        previous = *byte;
+    let (mut good, mut previous) = (true, Kind::Dot);
+    for byte in name {
+        let kind = KINDS.get(usize::from(*byte)).copied().unwrap_or(Kind::Other);
+        good &= kind != Kind::Other && (kind != Kind::Dot || previous != Kind::Dot);
+        previous = kind;
     }
-    if previous == b'.' {
+    if !good || previous == Kind::Dot {
         return None;
     }
-    let (name, rest) = text.split_at_checked(end)?;
     let port = match rest.split_first() {
         None => None,
         Some((_, digits)) => Some(number(digits)?),

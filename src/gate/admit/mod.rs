@@ -205,8 +205,8 @@ fn target(head: &mut RequestHead) -> Result<(String, usize), Refusal> {
         // Its target is a host and no path; no route can name it, so it ends as 405 or 404 without being looked at.
         return Ok(("/".to_owned(), 1));
     }
-    let path = path::canonical(head.path()).map_err(malformed)?;
-    let query = head.query();
+    let (path, query) = head.path_and_query();
+    let path = path::canonical(path).map_err(malformed)?;
     if query.is_some_and(|query| query.bytes().any(|byte| !matches!(byte, b'!'..=b'~') || byte == b'#')) {
         return Err(malformed("the query holds characters that must be percent-encoded"));
     }

@@ -12,7 +12,7 @@ use crate::ground::Fields;
 pub struct Limits {
     all: Vec<Limit>,
     /// `RateLimit-Policy`, ready made.
-    policy: Option<HeaderValue>,
+    policy: Option<Fields>,
 }
 
 /// What is left of a route's limits after a request; of the first few, which is what there are.
@@ -29,7 +29,11 @@ impl Standings {
 impl Limits {
     pub fn new(all: Vec<Limit>) -> Self {
         let policies: Vec<&str> = all.iter().filter_map(|limit| limit.policy.to_str().ok()).collect();
-        let policy = if policies.is_empty() { None } else { HeaderValue::try_from(policies.join(", ")).ok() };
+        let policy = (!policies.is_empty()).then(|| {
+            let mut line = Fields::new();
+            line.append(&RATELIMIT_POLICY, policies.join(", "));
+            line
+        });
         Self { all, policy }
     }
 
@@ -100,8 +104,9 @@ impl Limits {
     /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) on an answer of this route.
     pub fn tell(&self, standings: &Standings, headers: &mut Fields) {
         let Some(policy) = &self.policy else { return };
-        headers.insert(&RATELIMIT_POLICY, policy);
+        headers.remove(&RATELIMIT_POLICY);
         headers.remove(&RATELIMIT);
+        headers.append_all(policy);
         let all = self.all.iter().zip(&standings.0);
         let mut all = all.filter_map(|(limit, standing)| Some((&*limit.name, (*standing)?)));
         let Some((first, standing)) = all.next() else { return };

@@ -39,6 +39,31 @@ impl Marks {
     }
 }
 
+/// Names in small letters that are looked for together.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    marks: Marks,
+    /// Each with its tag, by which nearly all are told apart.
+    all: Vec<(u16, Box<[u8]>)>,
+}
+
+impl Names {
+    pub fn add(&mut self, name: &[u8]) {
+        let tag = tag(name);
+        self.marks = self.marks.with(tag);
+        self.all.push((tag, name.into()));
+    }
+
+    pub fn has(&self, name: &[u8]) -> bool {
+        let tag = tag(name);
+        self.all.iter().any(|(own, known)| *own == tag && **known == *name)
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        self.marks
+    }
+}
+
 /// What a name says of itself at a glance: its length, its first letter and its last.
 pub(super) const fn tag(name: &[u8]) -> u16 {
     let (first, last) = match name {
@@ -60,6 +85,9 @@ mod tests {
         for name in names {
             assert!(all.has(tag(name.as_bytes())) && Marks::of(&names).has(tag(name.as_bytes())), "{name}");
         }
+        let mut list = Names::default();
+        names.iter().for_each(|name| list.add(name.as_bytes()));
+        assert!(names.iter().all(|name| list.has(name.as_bytes())) && !list.has(b"b") && !list.has(b"tsoh"));
         assert!(!Marks::NONE.has(tag(b"host")) && !Marks::of(&["host"]).has(tag(b"accept")));
     }
 }
