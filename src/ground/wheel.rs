@@ -5,6 +5,7 @@
 //! never contended; it exists because hyper wants its timers `Send`.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,14 +59,18 @@ impl Wheel {
 
     /// A future that is ready once `span` has passed.
     pub fn nap(self: &Arc<Self>, span: Duration) -> Nap {
+        self.nap_of(Arc::clone(self), span)
+    }
+
+    fn nap_of<W: Deref<Target = Self>>(&self, wheel: W, span: Duration) -> Nap<W> {
         let due = self.tick.load(Ordering::Relaxed).saturating_add(ticks(span)).saturating_add(1);
-        Nap { wheel: Arc::clone(self), due, slot: None }
+        Nap { wheel, due, slot: None }
     }
 
     /// Runs `work` for at most `span`; `None` when it was not done by then.
     pub async fn within<F: Future>(self: &Arc<Self>, span: Duration, work: F) -> Option<F::Output> {
         let mut work = std::pin::pin!(work);
-        let mut nap = self.nap(span);
+        let mut nap = self.nap_of(&**self, span);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
@@ -88,13 +93,13 @@ fn ticks(span: Duration) -> u64 {
 }
 
 /// A pending timeout. Dropping it frees its slot.
-pub struct Nap {
-    wheel: Arc<Wheel>,
+pub struct Nap<W: Deref<Target = Wheel> = Arc<Wheel>> {
+    wheel: W,
     due: u64,
     slot: Option<usize>,
 }
 
-impl Future for Nap {
+impl<W: Deref<Target = Wheel> + Unpin> Future for Nap<W> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -125,7 +130,7 @@ impl Future for Nap {
     }
 }
 
-impl Drop for Nap {
+impl<W: Deref<Target = Wheel>> Drop for Nap<W> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             let mut slots = self.wheel.slots.lock();

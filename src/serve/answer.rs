@@ -114,9 +114,10 @@ fn lease(worker: &Rc<Worker>, house: &Arc<Snapshot>, route: &Route, asked: &Aske
 
 fn facts<'a>(house: &'a Snapshot, route: &Route, asked: &Asked<'a>, request_id: &'a str, record: &Record) -> Facts<'a> {
     let admitted = asked.admitted;
-    let written = asked.head.fields.text(&HOST).or(asked.head.authority.as_deref());
     // Nearly always in its normal form.
-    let authority = written.filter(|written| *written != admitted.host).map(|written| Cow::Owned(written.to_owned()));
+    let usual = asked.head.fields.first(&HOST).is_some_and(|written| *written == *admitted.host.as_bytes());
+    let written = || asked.head.fields.text(&HOST).or(asked.head.authority.as_deref());
+    let authority = if usual { None } else { written().map(|written| Cow::Owned(written.to_owned())) };
     Facts {
         permit: asked.permit,
         host: &admitted.host,

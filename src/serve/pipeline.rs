@@ -90,8 +90,7 @@ impl<'h> Walk<'h> {
         let admitted = door.admission.admit(head, peer)?;
         let record = &mut self.open.entry.record;
         record.client = admitted.client;
-        record.host.clone_from(&admitted.host);
-        admitted.path().clone_into(&mut record.path);
+        (record.host, record.path) = (admitted.host.clone(), admitted.path().to_owned());
         if let Some(id) = &admitted.request_id {
             record.request_id = Rc::clone(id);
         }

@@ -45,13 +45,22 @@ pub(super) enum Taken {
 pub(super) fn head(read: &mut BytesMut, piece: &[u8], to_head: bool) -> Result<Option<Answer>, &'static str> {
     if read.is_empty() {
         let (answer, taken) = first_of(piece, to_head)?;
-        read.extend_from_slice(piece.get(taken..).unwrap_or_default());
+        keep(read, piece.get(taken..).unwrap_or_default());
         return Ok(answer);
     }
     read.extend_from_slice(piece);
     let (answer, taken) = first_of(read, to_head)?;
     read.advance(taken);
     Ok(answer)
+}
+
+/// Keeps what follows a head. Where there is no room for it yet, as much is taken as is needed.
+fn keep(read: &mut BytesMut, rest: &[u8]) {
+    if read.capacity() == 0 {
+        *read = BytesMut::from(rest);
+    } else {
+        read.extend_from_slice(rest);
+    }
 }
 
 /// The head of the final answer in these bytes, and how many of them are not needed any more.

@@ -1,5 +1,7 @@
 //! The one reading of the host a request is for.
 
+use std::cell::RefCell;
+
 use http::header::HOST;
 use http::{Method, Version};
 
@@ -32,7 +34,7 @@ pub fn canonical(head: &RequestHead) -> Result<String, Refusal> {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
     name: String,
     port: Option<u16>,
@@ -92,8 +94,43 @@ fn number(digits: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| plain)
 }
 
+/// Hosts remembered by one thread; who comes to the place of another takes it.
+const PLACES: usize = 64;
+/// Longer ones are read anew.
+const LONGEST: usize = 64;
+
+/// A text, and as what it was read.
+type Read = (Box<[u8]>, Host);
+
+thread_local! {
+    /// What was read of late: most requests are for one of a few hosts.
+    static READ: RefCell<[Option<Read>; PLACES]> = const { RefCell::new([const { None }; PLACES]) };
+}
+
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2), strictly.
 fn read(text: &[u8]) -> Option<Host> {
+    let (first, last) = (text.first()?, text.last()?);
+    if text.len() > LONGEST {
+        return anew(text);
+    }
+    let place = (text.len() ^ usize::from(*first) ^ usize::from(*last).wrapping_mul(7)) % PLACES;
+    // Not there any more on a thread that ends.
+    let kept = READ.try_with(|all| {
+        let mut all = all.borrow_mut();
+        let kept = all.get_mut(place)?;
+        match kept {
+            Some((known, host)) if **known == *text => Some(host.clone()),
+            Some(_) | None => {
+                let host = anew(text)?;
+                *kept = Some((text.into(), host.clone()));
+                Some(host)
+            }
+        }
+    });
+    kept.unwrap_or_else(|_| anew(text))
+}
+
+fn anew(text: &[u8]) -> Option<Host> {
     usual(text).or_else(|| fully(text))
 }
 
@@ -131,6 +168,14 @@ mod tests {
     use super::*;
 
     proptest! {
+        /// Short texts, so that many come to the same place.
+        #[test]
+        fn what_is_remembered_of_one_text_is_said_of_no_other(texts in prop::collection::vec("[ab.A:1]{0,4}", 1..40)) {
+            for text in texts {
+                prop_assert_eq!(read(text.as_bytes()), anew(text.as_bytes()), "{}", text);
+            }
+        }
+
         #[test]
         fn the_quick_look_says_nothing_that_the_thorough_one_does_not(text in "[a-zA-Z0-9_.:\\-]{0,24}|[a-z.]{0,8}:[0-9]{0,6}") {
             if let Some(quick) = usual(text.as_bytes()) {
