@@ -1,6 +1,6 @@
 //! One core: its runtime and everything that belongs to it alone.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
 use crate::gate::Identity;
 use crate::ground::wheel::TICK;
-use crate::ground::{SharedClock, SharedRandom, Time, Wheel};
+use crate::ground::{SharedClock, SharedRandom, Wheel};
 use crate::listen::Peer;
 use crate::listen::tls::ServerTls;
 use crate::observe::Record;
@@ -76,8 +76,6 @@ pub struct Worker {
     house: RefCell<Rc<Arc<Snapshot>>>,
     start: Instant,
     ticks: Ticks,
-    /// What both clocks said at the last tick.
-    told: Cell<(Instant, Time)>,
     /// What `Date` says; as old as the last tick.
     date: RefCell<Bytes>,
     pub(super) places: Rc<Places>,
@@ -100,7 +98,6 @@ impl Worker {
             house: RefCell::new(Rc::new(shared.house.load_full())),
             start,
             ticks: Ticks::default(),
-            told: Cell::new((start, shared.clock.now())),
             date: RefCell::new(shared.clock.now().http_date().into()),
             places: Places::new(Arc::clone(&shared.connections), metrics.clone()),
             metrics,
@@ -126,22 +123,15 @@ impl Worker {
         self.dice.borrow_mut().u128(..)
     }
 
-    /// What both clocks say. The time of day goes on from what it was at the last tick, which spares a request one of its looks
-    /// at a clock; one that is set is seen a tick later.
-    fn times(&self) -> (Instant, Time) {
-        let (instant, now) = self.told.get();
-        let later = self.shared.clock.instant();
-        (later, now.plus(later.saturating_duration_since(instant)))
-    }
-
     /// A new record: the request has begun.
     pub fn open_record(&self, peer: &Peer, method: Method, version: Version) -> Box<Entry> {
         self.metrics.request_begins();
+        let times = (self.shared.clock.instant(), self.shared.clock.now());
         let record = Record {
             method,
             version: if version == Version::HTTP_2 { "2" } else { "1.1" },
             tls: peer.tls.is_some(),
-            ..Record::begun(hex(self.dice()), self.times(), peer.ip())
+            ..Record::begun(hex(self.dice()), times, peer.ip())
         };
         Box::new(Entry { record, facts: Facts::default(), caller: None })
     }
@@ -175,7 +165,6 @@ impl Worker {
             let now = self.shared.clock.instant();
             let passed = now.saturating_duration_since(self.start).as_millis();
             self.ticks.store(u64::try_from(passed).unwrap_or(u64::MAX - 1), Ordering::Relaxed);
-            self.told.set((now, self.shared.clock.now()));
             self.wheel.turn(now);
             self.places.inspect(count);
             if count % 10 == 0 {
