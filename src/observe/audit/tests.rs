@@ -110,6 +110,25 @@ async fn a_full_file_is_followed_by_another_and_old_ones_go() {
     assert!(after.damages.is_empty() && after.begins_at.is_some(), "{after:?}");
 }
 
+/// 2027-01-15T08:00:00.200Z and .205Z: the milliseconds look like the beginning of a year.
+#[tokio::test]
+async fn a_full_file_is_as_old_as_its_whole_name_says_whatever_its_milliseconds_are() {
+    for millis in [200, 201, 205, 209] {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(Time::from_millis(1_800_000_000_000 + millis));
+        let settings = AuditSettings { full: 1, ..settings(folder.path()) };
+        let audit = Audit::open(settings.clone(), clock.clone()).unwrap();
+        audit.write(login(0)).await.unwrap();
+        audit.write(login(1)).await.unwrap();
+        let fresh = verify(&settings.file, |_| ()).unwrap();
+        assert!(fresh.files == 2 && fresh.begins_at.is_none(), "{millis}: {fresh:?}");
+        clock.advance(Duration::from_secs(86_400 + 1));
+        audit.write(login(2)).await.unwrap();
+        let later = verify(&settings.file, |_| ()).unwrap();
+        assert!(later.files == 2 && later.begins_at.is_some(), "{millis}: {later:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_disk_that_takes_nothing_is_an_error_and_not_silence() {
     let full = AuditSettings::new("/dev/full".into(), Duration::from_secs(86_400));

@@ -260,8 +260,9 @@ impl Log {
         let file = opened(&self.settings.file)?;
         file.lock()?;
         (self.file, self.length) = (file, 0);
+        let limit = moved(&self.settings.file, now.minus(self.settings.keep));
         for old in segments(&self.settings.file)? {
-            if old != self.settings.file && is_older(&old, now, self.settings.keep) {
+            if old != self.settings.file && is_older(&old, &limit) {
                 std::fs::remove_file(old)?;
             }
         }
@@ -300,10 +301,9 @@ fn moved(path: &Path, now: Time) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn is_older(path: &Path, now: Time, keep: Duration) -> bool {
-    let limit = moved(Path::new(""), now.minus(keep));
-    let stamp = path.to_string_lossy().rsplit_once(".20").map(|(_, stamp)| format!(".20{stamp}"));
-    stamp.is_some_and(|stamp| stamp.as_str() < limit.to_string_lossy().as_ref())
+/// Both are names of the same log, so that they differ in the moment alone, and sort by it.
+fn is_older(path: &Path, limit: &Path) -> bool {
+    path.file_name() < limit.file_name()
 }
 
 fn fault(cause: &io::Error) -> AuditFault {
