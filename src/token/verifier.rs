@@ -55,7 +55,7 @@ pub struct IssuerStatus {
     pub introspection: Option<IntrospectionStatus>,
     /// Tokens of it can be verified now.
     pub usable: bool,
-    /// How old the keys are.
+    /// Since the keys were fetched; `None` where nobody fetches them.
     pub age: Option<Duration>,
 }
 
@@ -342,16 +342,19 @@ impl Issuer {
     fn status(&self, now: Time) -> IssuerStatus {
         let keys = self.keys.as_ref().map(|keys| keys.status(now));
         let introspection = self.introspection.as_ref().map(|it| it.status());
+        let kind = match &self.settings.keys {
+            Some(KeySource::Local(_)) => IssuerKind::Local,
+            Some(KeySource::Document(_)) => IssuerKind::File,
+            Some(KeySource::Discovery | KeySource::Url(_)) => IssuerKind::Remote,
+            None => IssuerKind::Introspection,
+        };
+        // Keys of a file are never fetched again: an age that only grows would raise an alarm over nothing.
+        let fetched = keys.as_ref().and_then(|it| it.fetched).filter(|_| kind == IssuerKind::Remote);
         IssuerStatus {
             name: Arc::clone(&self.settings.name),
-            kind: match &self.settings.keys {
-                Some(KeySource::Local(_)) => IssuerKind::Local,
-                Some(KeySource::Document(_)) => IssuerKind::File,
-                Some(KeySource::Discovery | KeySource::Url(_)) => IssuerKind::Remote,
-                None => IssuerKind::Introspection,
-            },
+            kind,
             usable: keys.as_ref().is_none_or(|it| it.usable) && introspection.as_ref().is_none_or(|it| it.usable),
-            age: keys.as_ref().and_then(|it| it.fetched).map(|fetched| now.since(fetched)),
+            age: fetched.map(|fetched| now.since(fetched)),
             keys,
             introspection,
         }

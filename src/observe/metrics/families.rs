@@ -61,7 +61,7 @@ families! {
     KEY_SET_KEYS "portcullis_key_set_keys" Gauge ["issuer"]
         "Usable keys in an issuer's key set.";
     KEY_SET_AGE "portcullis_key_set_age_seconds" Gauge ["issuer"]
-        "Since the issuer's key set was last fetched.";
+        "Since the issuer's key set was last fetched; not there for keys of a file.";
     KEY_SET_FETCHES "portcullis_key_set_fetches_total" Counter ["issuer", "result"]
         "Fetches of an issuer's key set.";
     INTROSPECTIONS "portcullis_introspections_total" Counter ["issuer", "result"]

@@ -332,10 +332,24 @@ async fn the_state_of_each_issuer_is_told() {
             ("opaque", IssuerKind::Introspection, true)
         ]
     );
-    assert_eq!(status[0].age, Some(Duration::from_secs(7)));
+    assert_eq!(status[0].age, None, "nobody fetches a file again, so its keys grow no older");
     let keys = status[1].keys.clone().unwrap();
     assert_eq!((keys.count, keys.fetches, keys.failures), (0, 0, 1));
     assert!(keys.last_error.unwrap().contains("answered 404"));
     check(&verifier, &good(&key, B), "no usable key set").await;
     check(&verifier, &good(&key, A), "").await;
+}
+
+#[tokio::test]
+async fn keys_that_are_fetched_have_the_age_of_the_last_fetch() {
+    let key = signer(Algorithm::Es256);
+    let World { context, clock, .. } = world();
+    let server = Server::start().await;
+    server.set("/jwks", Reply::json(key_set(&[&key])));
+    let mut remote = issuer("remote", A, &[&key]);
+    remote.keys = Some(KeySource::Url(format!("{}/jwks", server.url)));
+    let verifier = Verifier::open(vec![remote], None, &context);
+    verifier.warm().await;
+    clock.advance(Duration::from_secs(7));
+    assert_eq!(verifier.status()[0].age, Some(Duration::from_secs(7)));
 }
