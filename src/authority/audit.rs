@@ -182,22 +182,40 @@ impl Authority {
             }
             Err(error) => {
                 tell_refusal("access token", request, seen, error);
-                let name = match error {
-                    OAuthError::Client { .. } | OAuthError::TooManyFailures { .. } => "client.failed",
-                    // The store, or this log, may be what failed: the answer is the same either way.
-                    OAuthError::Store(_) => return Ok(()),
-                    _ => "token.refused",
-                };
-                let detail = format!("{grant} {}: {error}", error.code());
-                self.tell(Event { client, detail: detail.trim_start().to_owned(), ..by(name, "", request) }).await
+                self.tell_of_refusal(grant, request, client, error).await
             }
         }
     }
 
-    /// A line in the log of events for another endpoint that refused.
-    pub(super) fn refused(&self, what: &'static str, request: &Incoming, seen: &Seen, error: &OAuthError) {
-        self.told.count(if matches!(error, OAuthError::Client { .. }) { "client.failed" } else { "token.refused" });
-        tell_refusal(what, request, seen, error);
+    /// The same for another endpoint that refused. Gives what is answered: the refusal, or that it could not be told.
+    pub(super) async fn refused(
+        &self,
+        what: &'static str,
+        request: &Incoming,
+        seen: Seen,
+        error: OAuthError,
+    ) -> OAuthError {
+        tell_refusal(what, request, &seen, &error);
+        let told = self.tell_of_refusal(what, request, seen.client.unwrap_or_default(), &error).await;
+        told.err().unwrap_or(error)
+    }
+
+    /// `what` was asked for, as far as that is known.
+    async fn tell_of_refusal(
+        &self,
+        what: &str,
+        request: &Incoming,
+        client: String,
+        error: &OAuthError,
+    ) -> Result<(), OAuthError> {
+        let name = match error {
+            OAuthError::Client { .. } | OAuthError::TooManyFailures { .. } => "client.failed",
+            // The store, or this log, may be what failed: the answer is the same either way.
+            OAuthError::Store(_) => return Ok(()),
+            _ => "token.refused",
+        };
+        let detail = format!("{what} {}: {error}", error.code());
+        self.tell(Event { client, detail: detail.trim_start().to_owned(), ..by(name, "", request) }).await
     }
 
     /// How often each event has happened; for metrics.

@@ -24,7 +24,7 @@ impl Authority {
         match self.introspected(&request, &mut seen).await {
             Ok(answer) => unkept_json(StatusCode::OK, &answer),
             Err(error) => {
-                self.refused("introspection", &request, &seen, &error);
+                let error = self.refused("introspection", &request, seen, error).await;
                 error.into_response(&request.request_id)
             }
         }

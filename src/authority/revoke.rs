@@ -26,7 +26,7 @@ impl Authority {
                 response
             }
             Err(error) => {
-                self.refused("revocation", &request, &seen, &error);
+                let error = self.refused("revocation", &request, seen, error).await;
                 error.into_response(&request.request_id)
             }
         }

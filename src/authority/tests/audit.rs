@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::observe::audit::AuditSettings;
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
@@ -109,4 +110,32 @@ async fn g_15_no_secret_and_no_token_is_ever_logged() {
     }
     let signature = answer.text("access_token").rsplit('.').next().unwrap();
     assert!(!text.contains(signature));
+}
+
+#[tokio::test]
+async fn a_client_that_fails_stands_in_the_audit_log_whichever_endpoint_it_asked() {
+    // Somebody has to listen here as well: what nobody listens to first is off for the tests beside this one.
+    let (_pages, _guard) = log();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let mut house = House::open().await;
+    let log = AuditSettings::new(file.clone(), Duration::from_secs(86_400));
+    let equipment = Equipment { audit: Some(Audit::open(log, house.clock.clone()).unwrap()), ..Equipment::default() };
+    house.authority = house.authority.with_settings(Settings::new(parts()).unwrap(), equipment).await.unwrap();
+    for endpoint in [Endpoint::Token, Endpoint::Introspect, Endpoint::Revoke] {
+        let asking = post("grant_type=client_credentials&token=a").basic("reporting", "wrong");
+        house.ask(Asking { endpoint, ..asking }).await.is_refused(401, "invalid_client");
+    }
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().filter(|line| line["event"] == "client.failed").collect();
+    assert_eq!(told.len(), 3, "{text}");
+    for (line, what) in told.iter().zip(["", "introspection ", "revocation "]) {
+        assert_eq!((&line["source"], &line["request_id"]), (&"192.0.2.1".into(), &"0123456789abcdef".into()));
+        assert!(line["client"].as_str().unwrap().starts_with("sha256:"), "{line}");
+        let why = "invalid_client: client authentication failed: the secret is wrong";
+        assert_eq!(line["detail"], format!("{what}{why}"));
+    }
+    let counted = house.authority.events();
+    assert!(counted.contains(&("client.failed", 3)), "{counted:?}");
 }

@@ -84,7 +84,7 @@ names! {
     "consent.denied" "A user has not allowed a client what it asked for.";
     "consent.withdrawn" "A user has taken a client's access away.";
     "token.issued" "A client has got an access token; `detail` is the grant.";
-    "token.refused" "A client has got no token; `detail` says why.";
+    "token.refused" "A client has got no token, or no answer about one; `detail` says why.";
     "token.refreshed" "A client has got new tokens for a refresh token.";
     "token.repeated" "A refresh token was answered again: its answer was lost on the way.";
     "code.replayed" "A code came a second time; all that came of it is revoked.";
