@@ -1,10 +1,15 @@
 //! Is every change of the log found, and is nothing lost that was acknowledged?
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::writer::Disk;
 use super::*;
 use crate::ground::{ManualClock, Time};
 
@@ -139,6 +144,65 @@ async fn a_disk_that_takes_nothing_is_an_error_and_not_silence() {
     }
     let nowhere = AuditSettings::new("/nonexistent/audit.jsonl".into(), Duration::from_secs(86_400));
     assert!(Audit::open(nowhere, clock).is_err());
+}
+
+fn disk(every: Duration, sync: impl FnMut(&File) -> io::Result<()> + Send + 'static) -> Disk {
+    Disk { every, sync: Box::new(sync) }
+}
+
+/// The clock stands still, so that no later event can be what asks the disk.
+#[tokio::test]
+async fn the_last_line_is_on_the_disk_soon_although_no_other_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(Time::from_secs(1_800_000_000));
+    let (tell, told) = mpsc::channel();
+    let disk = disk(Duration::from_millis(1), move |file| {
+        let _ = tell.send(file.metadata()?.len());
+        Ok(())
+    });
+    let settings = settings(folder.path());
+    let audit = Audit::on(disk, settings.clone(), clock).unwrap();
+    audit.write(login(0)).await.unwrap();
+    let synced = told.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(synced, std::fs::metadata(&settings.file).unwrap().len());
+}
+
+#[tokio::test]
+async fn a_full_file_is_on_the_disk_before_it_gets_its_other_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(Time::from_secs(1_800_000_000));
+    let (tell, told) = mpsc::channel();
+    let path = folder.path().to_owned();
+    let disk = disk(Duration::from_secs(3600), move |_| {
+        let _ = tell.send(std::fs::read_dir(&path)?.count());
+        Ok(())
+    });
+    let audit = Audit::on(disk, AuditSettings { full: 1, ..settings(folder.path()) }, clock).unwrap();
+    audit.write(login(0)).await.unwrap();
+    assert!(told.try_recv().is_err());
+    audit.write(login(1)).await.unwrap();
+    assert_eq!((told.try_recv(), std::fs::read_dir(folder.path()).unwrap().count()), (Ok(1), 2));
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_keep_what_is_written_is_an_error_until_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(Time::from_secs(1_800_000_000));
+    let is_broken = Arc::new(AtomicBool::new(true));
+    let broken = Arc::clone(&is_broken);
+    let every = Duration::from_secs(3600);
+    let disk = disk(every, move |_| if broken.load(Ordering::SeqCst) { Err(io::Error::other("lost")) } else { Ok(()) });
+    let audit = Audit::on(disk, settings(folder.path()), clock.clone()).unwrap();
+    audit.write(login(0)).await.unwrap();
+    clock.advance(every);
+    for failures in 1..3 {
+        assert!(audit.write(login(1)).await.is_err());
+        assert_eq!(audit.failures(), failures);
+    }
+    is_broken.store(false, Ordering::SeqCst);
+    audit.write(login(2)).await.unwrap();
+    assert_eq!(audit.failures(), 2);
+    check(&settings(folder.path()), 4);
 }
 
 /// `docs/audit.md` shows this table; `UPDATE=1` writes it anew.

@@ -5,14 +5,15 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Event;
 use super::chain::{self, Line, START};
 use super::verify::segments;
-use crate::ground::{SharedClock, Time};
+use crate::ground::{Clock, SharedClock, Time};
 
 /// Events that may wait for the disk.
 const QUEUE: usize = 4096;
@@ -42,6 +43,21 @@ impl AuditSettings {
     }
 }
 
+type Keep = dyn FnMut(&File) -> io::Result<()> + Send;
+
+/// How what is written comes to stand on the disk itself. Handed in, so that tests see when it is asked.
+pub(super) struct Disk {
+    /// How long a written line may be missing there.
+    pub(super) every: Duration,
+    pub(super) sync: Box<Keep>,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { every: SYNC, sync: Box::new(synced) }
+    }
+}
+
 /// The disk has not taken an event: what it tells of must not be done.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the audit log cannot be written: {0}")]
@@ -65,13 +81,18 @@ impl Audit {
     /// Opens or makes the file and starts the thread that writes it; the thread ends when the last `Audit` has gone and
     /// everything is written.
     pub fn open(settings: AuditSettings, clock: SharedClock) -> Result<Self, AuditFault> {
+        Self::on(Disk::default(), settings, clock)
+    }
+
+    pub(super) fn on(disk: Disk, settings: AuditSettings, clock: SharedClock) -> Result<Self, AuditFault> {
         let failures = Arc::new(AtomicU64::new(0));
-        let mut log = Log::open(settings).map_err(|cause| fault(&cause))?;
+        let mut log = Log::open(settings, disk, clock.instant()).map_err(|cause| fault(&cause))?;
         log.mend(&*clock).map_err(|cause| fault(&cause))?;
         let (queue, entries) = mpsc::channel(QUEUE);
         let (counted, hands) = (Arc::clone(&failures), Arc::clone(&clock));
         let thread = std::thread::Builder::new().name("audit".into());
-        thread.spawn(move || log.run(entries, &counted, &*hands)).map_err(|cause| fault(&cause))?;
+        let timer = Builder::new_current_thread().enable_time().build().map_err(|cause| fault(&cause))?;
+        thread.spawn(move || log.run(&timer, entries, &counted, &*hands)).map_err(|cause| fault(&cause))?;
         Ok(Self { queue, clock, failures })
     }
 
@@ -85,16 +106,28 @@ impl Audit {
         answer.await.map_err(|_| gone())?
     }
 
-    /// Groups that the disk has not taken.
+    /// Groups that the disk has not taken, and lines that it has not kept.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
+}
+
+/// What the thread has to do.
+enum Next {
+    Entry(Entry),
+    Sync,
+    End,
 }
 
 /// The open file and where its chain stands.
 struct Log {
     settings: AuditSettings,
     file: File,
+    disk: Disk,
+    /// Something may be written that is not on the disk itself.
+    owed: bool,
+    /// When the disk was last asked to keep what is written.
+    asked: Instant,
     /// The length of the file after our last write.
     length: u64,
     number: u64,
@@ -103,17 +136,25 @@ struct Log {
 }
 
 impl Log {
-    fn open(settings: AuditSettings) -> io::Result<Self> {
+    fn open(settings: AuditSettings, disk: Disk, asked: Instant) -> io::Result<Self> {
         let file = opened(&settings.file)?;
-        let mut log = Self { settings, file, length: 0, number: 0, hash: START.to_owned(), failing: false };
+        let hash = START.to_owned();
+        let mut log = Self { settings, file, disk, owed: false, asked, length: 0, number: 0, hash, failing: false };
         log.catch_up()?;
         Ok(log)
     }
 
-    fn run(mut self, mut entries: mpsc::Receiver<Entry>, failures: &AtomicU64, clock: &dyn crate::ground::Clock) {
-        let mut synced = clock.instant();
-        let mut written_last = synced;
-        while let Some(first) = entries.blocking_recv() {
+    fn run(mut self, timer: &Runtime, mut entries: mpsc::Receiver<Entry>, failures: &AtomicU64, clock: &dyn Clock) {
+        let mut written_last = clock.instant();
+        loop {
+            let first = match self.next(timer, &mut entries, clock) {
+                Next::Entry(first) => first,
+                Next::Sync => {
+                    self.sync_alone(clock, failures);
+                    continue;
+                }
+                Next::End => break,
+            };
             let mut group = vec![first];
             // One alone is written at once. Under load others come in this moment, and share the lock, the write and the
             // waking of their callers.
@@ -125,11 +166,7 @@ impl Log {
             {
                 group.push(next);
             }
-            let written = self.write(&group);
-            if written.is_ok() && clock.instant().saturating_duration_since(synced) >= SYNC {
-                let _ = self.file.sync_data();
-                synced = clock.instant();
-            }
+            let written = self.write(&group).and_then(|()| self.sync_if_due(clock));
             self.tell(&written, failures);
             written_last = clock.instant();
             let answer = written.map_err(|cause| fault(&cause));
@@ -137,7 +174,42 @@ impl Log {
                 let _ = entry.done.send(answer.clone());
             }
         }
-        let _ = self.file.sync_data();
+        if self.owed {
+            self.sync_alone(clock, failures);
+        }
+    }
+
+    /// Waits for an entry, and no longer than the last line may be missing on the disk.
+    fn next(&self, timer: &Runtime, entries: &mut mpsc::Receiver<Entry>, clock: &dyn Clock) -> Next {
+        if !self.owed {
+            return entries.blocking_recv().map_or(Next::End, Next::Entry);
+        }
+        let left = self.disk.every.saturating_sub(clock.instant().saturating_duration_since(self.asked));
+        match timer.block_on(async { tokio::time::timeout(left, entries.recv()).await }) {
+            Ok(entry) => entry.map_or(Next::End, Next::Entry),
+            Err(_) => Next::Sync,
+        }
+    }
+
+    /// A disk that has failed is asked after each write: an act must not be acknowledged whose line it may lose.
+    fn sync_if_due(&mut self, clock: &dyn Clock) -> io::Result<()> {
+        let is_due = clock.instant().saturating_duration_since(self.asked) >= self.disk.every;
+        if self.failing || is_due { self.sync(clock) } else { Ok(()) }
+    }
+
+    fn sync(&mut self, clock: &dyn Clock) -> io::Result<()> {
+        self.asked = clock.instant();
+        (self.disk.sync)(&self.file)?;
+        self.owed = false;
+        Ok(())
+    }
+
+    /// Without a write that would show that all is well again, only a failure is told.
+    fn sync_alone(&mut self, clock: &dyn Clock, failures: &AtomicU64) {
+        let synced = self.sync(clock);
+        if synced.is_err() {
+            self.tell(&synced, failures);
+        }
     }
 
     fn tell(&mut self, written: &io::Result<()>, failures: &AtomicU64) {
@@ -168,7 +240,7 @@ impl Log {
     }
 
     /// After a loss of power the last line may be half there: it is cut off, and that is told.
-    fn mend(&mut self, clock: &dyn crate::ground::Clock) -> io::Result<()> {
+    fn mend(&mut self, clock: &dyn Clock) -> io::Result<()> {
         let now = clock.now();
         self.locked(|log| {
             let torn = log.torn()?;
@@ -213,6 +285,7 @@ impl Log {
             hash = own;
         }
         self.file.seek(SeekFrom::Start(self.length))?;
+        self.owed = true;
         self.file.write_all(text.as_bytes())?;
         (self.number, self.hash) = (number, hash);
         self.length += text.len() as u64;
@@ -255,6 +328,8 @@ impl Log {
         if self.length < self.settings.full {
             return Ok(());
         }
+        // Or a loss of power could leave a gap before the lines of the next file.
+        (self.disk.sync)(&self.file)?;
         let name = moved(&self.settings.file, now);
         std::fs::rename(&self.settings.file, name)?;
         let file = opened(&self.settings.file)?;
@@ -278,6 +353,14 @@ fn opened(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+fn synced(file: &File) -> io::Result<()> {
+    match file.sync_data() {
+        // A device has nothing to keep.
+        Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
 }
 
 #[cfg(unix)]

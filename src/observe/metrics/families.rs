@@ -69,7 +69,7 @@ families! {
     AUTHORITY_EVENTS "portcullis_authority_events_total" Counter ["event"]
         "What the hosted authority did or refused, by the events of its audit log.";
     AUDIT_FAILURES "portcullis_audit_failures_total" Counter []
-        "Groups of events that the audit log has not taken; what they told of was refused.";
+        "Writes and syncs of the audit log that have failed; what was not written was not done.";
     REVOCATIONS "portcullis_revocations" Gauge []
         "Tokens, grants and clients that the gateway refuses though their signature is good.";
     REVOCATIONS_AGE "portcullis_revocations_age_seconds" Gauge []
