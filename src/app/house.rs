@@ -25,8 +25,8 @@ use crate::config::Plan;
 use crate::config::plan::LogFormat as Planned;
 use crate::dial::client::{Bounds, Client};
 use crate::ground::{Clock as _, SharedClock, SharedRandom, SystemClock, SystemRandom};
-use crate::observe::events;
-use crate::observe::log::{LogFormat, Writer};
+use crate::observe::events::Events;
+use crate::observe::log::{Ending, LogFormat, Writer};
 use crate::observe::metrics::Metrics;
 use crate::serve::Order;
 use crate::serve::decisions::{Account, Wanted};
@@ -51,7 +51,7 @@ pub struct House {
     pub(super) doors: Mutex<Doors>,
     orders: Vec<UnboundedSender<Order>>,
     workers: Mutex<Vec<JoinHandle<()>>>,
-    log_thread: Mutex<Option<JoinHandle<()>>>,
+    log_ending: Mutex<Option<Ending>>,
     draining: AtomicBool,
     pub(super) history: Mutex<History>,
     pub(super) traffic: Mutex<Samples>,
@@ -61,11 +61,11 @@ pub struct House {
 impl House {
     /// Opens everything that `plan` needs and starts the workers. Fails before the first request is accepted, or not at
     /// all.
-    pub async fn open(options: Options, plan: Plan, control: Handle) -> anyhow::Result<Arc<Self>> {
+    pub async fn open(options: Options, plan: Plan, control: Handle, events: &Events) -> anyhow::Result<Arc<Self>> {
         let count = options.workers.unwrap_or_else(cores);
         let format = log_format(&plan, &options);
-        events::start(format, options.log_level.as_deref());
         let metrics = Metrics::new(count);
+        sources::events(&metrics, events.dropped());
         let admin = tokio::net::TcpListener::bind(plan.admin).await;
         let admin = admin.with_context(|| format!("cannot listen on {} for the admin listener", plan.admin))?;
         let desk = Arc::new(Desk::new(Arc::clone(&metrics)));
@@ -100,7 +100,7 @@ impl House {
             open::shared::warm(together).await;
         }
 
-        let (log, log_thread) = Writer::start(format, Box::new(std::io::stdout()), metrics.log_lines_dropped())?;
+        let (log, log_ending) = Writer::start(format, Box::new(std::io::stdout()), metrics.log_lines_dropped())?;
         let shared = Arc::new(Shared {
             house: Arc::new(ArcSwap::new(Arc::clone(&opened.snapshot))),
             clock: Arc::clone(&context.clock),
@@ -120,7 +120,7 @@ impl House {
             doors: Mutex::new(doors),
             orders,
             workers: Mutex::new(workers),
-            log_thread: Mutex::new(Some(log_thread)),
+            log_ending: Mutex::new(Some(log_ending)),
             draining: AtomicBool::new(false),
             history: Mutex::default(),
             traffic: Mutex::default(),
@@ -175,8 +175,8 @@ impl House {
         std::mem::take(&mut *self.workers.lock())
     }
 
-    pub(super) fn take_log_thread(&self) -> Option<JoinHandle<()>> {
-        self.log_thread.lock().take()
+    pub(super) fn take_log_ending(&self) -> Option<Ending> {
+        self.log_ending.lock().take()
     }
 
     /// Whether every worker still takes orders: what the watchdog asks.
@@ -290,7 +290,8 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn log_format(plan: &Plan, options: &Options) -> LogFormat {
+/// How both logs look.
+pub(super) fn log_format(plan: &Plan, options: &Options) -> LogFormat {
     let people = LogFormat::People { color: options.color };
     match plan.log {
         Some(Planned::Json) => LogFormat::Json,

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::house::House;
+use super::house::{House, log_format};
 use super::rehearsal::tests;
 use super::{notify, shutdown};
 use crate::config::{self, Files, Problems};
+use crate::observe::events;
 
 /// What the command line and the environment decide.
 #[derive(Clone, Debug)]
@@ -39,6 +40,9 @@ pub enum RunFault {
 pub fn run(options: &Options) -> Result<(), RunFault> {
     let plan = config::load(&options.file, &Files).map_err(RunFault::Problems)?;
     tests::must_pass(&plan).map_err(|failed| anyhow::anyhow!("{failed}\n`portcullis test` says more"))?;
+    // Dropped last, when nobody tells anything any more.
+    let events =
+        events::start(log_format(&plan, options), options.log_level.as_deref()).map_err(anyhow::Error::from)?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
@@ -46,7 +50,7 @@ pub fn run(options: &Options) -> Result<(), RunFault> {
         .build()
         .map_err(anyhow::Error::from)?;
     let result = control.block_on(async {
-        let house = House::open(options.clone(), plan, control.handle().clone()).await?;
+        let house = House::open(options.clone(), plan, control.handle().clone(), &events).await?;
         let result = live(&house).await;
         shutdown::drain(house).await;
         result

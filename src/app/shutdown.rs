@@ -1,11 +1,15 @@
 //! Say so, stop accepting, drain, deadline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::house::House;
 use super::notify;
 use crate::ground::duration;
 use crate::serve::Order;
+
+/// How long the last lines of the access log may take: a reader that has stopped must not keep the process.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Readiness goes off first, and everything is served on for as long as the file says, so that load balancers look
 /// elsewhere before connections are refused. `again`, a second signal, ends the wait.
@@ -31,7 +35,7 @@ pub async fn drain(house: Arc<House>) {
     tracing::info!("draining: no new connections, requests in flight are finished");
     house.order_all(|| Order::Drain(bound));
     let workers = house.take_workers();
-    let log_thread = house.take_log_thread();
+    let log_ending = house.take_log_ending();
     let ended = tokio::task::spawn_blocking(move || {
         for worker in workers {
             if worker.join().is_err() {
@@ -40,8 +44,8 @@ pub async fn drain(house: Arc<House>) {
         }
         // The last writer goes with the house; then the log's thread has written everything and ends.
         drop(house);
-        if let Some(thread) = log_thread {
-            let _ = thread.join();
+        if log_ending.is_some_and(|ending| !ending.wait(LAST_LINES)) {
+            tracing::warn!("the last lines of the access log are lost: nobody reads them");
         }
     });
     let _ = ended.await;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::house::House;
 use crate::gate::limit::Together;
+use crate::observe::metrics::Metrics;
 use crate::observe::metrics::families as family;
 use crate::observe::metrics::samples::Samples;
 use crate::store::StoreStatus;
@@ -17,6 +18,11 @@ pub fn register(house: &Arc<House>) {
             collect(&house, samples);
         }
     }));
+}
+
+/// Registers how many events were thrown away.
+pub fn events(metrics: &Metrics, dropped: Arc<AtomicU64>) {
+    metrics.register(Box::new(move |samples| samples.add(&family::EVENTS_DROPPED, &[], dropped.load(Relaxed) as f64)));
 }
 
 fn collect(house: &House, samples: &mut Samples) {

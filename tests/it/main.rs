@@ -33,6 +33,7 @@ mod proxying;
 mod readme;
 mod reasons;
 mod shared;
+mod streams;
 mod systemd;
 mod tokens;
 mod wycheproof;

@@ -9,8 +9,7 @@ pub mod people;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use super::Record;
@@ -45,20 +44,34 @@ struct Piece {
 }
 
 impl Writer {
-    /// Starts the thread that writes to `sink`. It is joined after every writer and buffer has been dropped.
+    /// Starts the thread that writes to `sink`. It ends after every writer and buffer has been dropped.
     pub fn start(
         format: LogFormat,
         sink: Box<dyn Write + Send>,
         dropped: Arc<AtomicU64>,
-    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+    ) -> std::io::Result<(Self, Ending)> {
         let (sender, receiver) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&receiver, sink))?;
-        Ok((Self { format, sender, dropped }, thread))
+        let (running, ended) = sync_channel(0);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            write(&receiver, sink);
+            drop(running);
+        })?;
+        Ok((Self { format, sender, dropped }, Ending(ended)))
     }
 
     /// A buffer for one worker.
     pub fn buffer(&self) -> Buffer {
         Buffer { writer: self.clone(), lines: Vec::with_capacity(FULL + 4096), count: 0, stamp: json::Stamp::default() }
+    }
+}
+
+/// The end of the thread that writes.
+pub struct Ending(Receiver<()>);
+
+impl Ending {
+    /// Whether everything is written by then. A reader that has stopped would be waited for without end.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        self.0.recv_timeout(at_most) != Err(RecvTimeoutError::Timeout)
     }
 }
 

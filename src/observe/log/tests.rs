@@ -88,19 +88,19 @@ impl Write for Sink {
 fn every_line_is_written_by_the_time_the_writer_has_ended() {
     let sink = Sink::default();
     let dropped = Arc::default();
-    let (writer, thread) = Writer::start(LogFormat::Json, Box::new(sink.clone()), Arc::clone(&dropped)).unwrap();
+    let (writer, ending) = Writer::start(LogFormat::Json, Box::new(sink.clone()), Arc::clone(&dropped)).unwrap();
     let mut buffer = writer.buffer();
     for _ in 0..1000 {
         buffer.line(&record(), None, Duration::ZERO);
     }
     drop((writer, buffer));
-    thread.join().unwrap();
+    assert!(ending.wait(Duration::from_secs(30)));
     assert_eq!(sink.0.lock().iter().filter(|byte| **byte == b'\n').count(), 1000);
     assert_eq!(dropped.load(Ordering::Relaxed), 0);
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_up_no_worker() {
+fn a_log_that_nobody_reads_holds_up_no_worker_and_the_end_within_bounds() {
     struct Stuck(std::sync::mpsc::Receiver<()>);
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -113,13 +113,15 @@ fn a_log_that_nobody_reads_holds_up_no_worker() {
     }
     let (release, stuck) = std::sync::mpsc::channel();
     let dropped = Arc::default();
-    let (writer, thread) = Writer::start(LogFormat::Json, Box::new(Stuck(stuck)), Arc::clone(&dropped)).unwrap();
+    let (writer, ending) = Writer::start(LogFormat::Json, Box::new(Stuck(stuck)), Arc::clone(&dropped)).unwrap();
     let mut buffer = writer.buffer();
     for _ in 0..WAITING + 2 {
         buffer.line(&record(), None, Duration::ZERO);
         buffer.flush();
     }
     assert!(dropped.load(Ordering::Relaxed) > 0);
-    drop((release, writer, buffer));
-    thread.join().unwrap();
+    drop((writer, buffer));
+    assert!(!ending.wait(Duration::ZERO));
+    drop(release);
+    assert!(ending.wait(Duration::from_secs(30)));
 }

@@ -120,6 +120,8 @@ families! {
         "Number of the configuration in force; counts up with each reload.";
     LOG_DROPPED "portcullis_access_log_lines_dropped_total" Counter []
         "Access-log lines thrown away because the log's reader was too slow.";
+    EVENTS_DROPPED "portcullis_event_lines_dropped_total" Counter []
+        "Events thrown away because their reader was too slow.";
     BUILD_INFO "portcullis_build_info" Gauge ["version"]
         "Always 1.";
     PROCESS_CPU "process_cpu_seconds_total" Counter []
