@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portcullis::observe::audit::NAMES;
 use serde_json::{Value, json};
 
 fn docs(name: &str) -> PathBuf {
@@ -105,6 +106,43 @@ fn the_dashboard_asks_prometheus_what_it_can_answer() {
     let file = folder.path().join("dashboard.yaml");
     std::fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string()).unwrap();
     promtool(&["check", "rules"], &file);
+}
+
+/// What a matcher such as `login.*|.*replayed` is made of; each part stands for some event, and for the whole of its name.
+fn fits(part: &str, name: &str) -> bool {
+    match part.split_once(".*") {
+        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None => part == name,
+    }
+}
+
+#[test]
+fn every_event_that_a_panel_or_an_alarm_asks_for_is_one_that_is_counted() {
+    let board = dashboard();
+    let mut asked = Vec::new();
+    values(&board, "expr", &mut asked);
+    let rules = std::fs::read_to_string(docs("prometheus-rules.yaml")).unwrap();
+    asked.extend(rules.lines().filter(|line| line.contains("portcullis_authority_events_total{")));
+    let mut parts = 0;
+    for expression in asked {
+        for matcher in ["event=~\"", "event=\""] {
+            for value in expression.split(matcher).skip(1).filter_map(|rest| rest.split('"').next()) {
+                for part in value.split('|') {
+                    parts += 1;
+                    assert!(NAMES.iter().any(|(name, _)| fits(part, name)), "no event is `{part}`: {expression}");
+                }
+            }
+        }
+    }
+    assert!(parts > 10, "{parts}");
+}
+
+#[test]
+fn the_words_on_the_number_of_alarms_are_true() {
+    let rules = std::fs::read_to_string(docs("prometheus-rules.yaml")).unwrap();
+    let count = rules.lines().filter(|line| line.trim().starts_with("- alert: ")).count();
+    let changes = std::fs::read_to_string(docs("../CHANGELOG.md")).unwrap();
+    assert!(changes.contains(&format!(" and {count} alarms for Prometheus")), "{count} alarms");
 }
 
 #[test]
