@@ -1,11 +1,9 @@
 //! One request to one upstream: which server, which connection, and when a second try is safe.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
@@ -22,6 +20,7 @@ use super::upstream::{HostMode, IdentityMode, InFlight, Timeouts, Upstream};
 use super::wire::{Wire, WireFault};
 use crate::gate::{Caller, Refusal};
 use crate::ground::{Body, Fields, Reply, RequestHead};
+use crate::observe::Record;
 
 /// A permitted request on its way out.
 pub struct Outgoing<'a> {
@@ -39,30 +38,22 @@ pub struct Outgoing<'a> {
     pub engine: Engine,
 }
 
-/// An upstream's answer, with what the record wants to know.
-pub struct Answer {
-    pub reply: Reply,
-    pub server: Arc<str>,
-    /// From sending to the head of the answer.
-    pub time: Duration,
-    pub retries: u8,
-    /// Counts on while the body streams; `None` without a body.
-    pub bytes_in: Option<Rc<Cell<u64>>>,
-}
-
-/// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that.
+/// Sends a permitted request and gives the head of its answer; bodies stream on both ways after that. What `record` wants to
+/// know of the way stands there as it happens: also when there is no answer, or nobody waits for it any more.
 pub fn send<'a>(
     upstream: &'a Arc<Upstream>,
     pools: &'a Rc<Pools>,
     outgoing: Outgoing<'a>,
-) -> impl Future<Output = Result<Answer, Refusal>> + 'a {
+    record: &'a mut Record,
+) -> impl Future<Output = Result<Reply, Refusal>> + 'a {
     let Outgoing { facts, target, mut head, body, max_body, timeouts, websocket, engine } = outgoing;
     let handshake = websocket.map_or(Ok(None), |lease| upgrade::handshake(&mut head, lease));
     let (body, progress) = Sent::wrap(body, max_body);
+    record.bytes_in.clone_from(&progress.bytes);
     // What follows a handshake is handed over by hyper alone.
     let engine = if matches!(handshake, Ok(None)) { engine } else { Engine::Compat };
     let attempt = Attempt { upstream, pools, facts, progress, timeouts, engine };
-    attempt.run(target, head, body, handshake)
+    attempt.run(target, (head, body), handshake, record)
 }
 
 /// What a server is told: the client's own words where they pass, and then the gateway's.
@@ -100,13 +91,13 @@ impl Attempt<'_> {
     async fn run(
         self,
         target: &str,
-        mut head: Box<RequestHead>,
-        mut body: Body,
+        (mut head, mut body): (Box<RequestHead>, Body),
         handshake: Result<Option<Handshake>, Refusal>,
-    ) -> Result<Answer, Refusal> {
+        record: &mut Record,
+    ) -> Result<Reply, Refusal> {
         let handshake = handshake?;
         self.rewrite(&mut head.fields, &body, handshake.is_some())?;
-        let mut retries: u8 = 0;
+        let mut tried = false;
         let mut cause = String::from("it has no server");
         for server in self.upstream.order(|| self.pools.now_millis()).iter() {
             let host = match self.upstream.settings.host {
@@ -115,14 +106,16 @@ impl Attempt<'_> {
             };
             let told = Departing { method: &head.method, target, host, fields: &head.fields };
             let mut idle = self.pools.idle(server, self.engine);
+            record.server = Some(Arc::clone(&server.text));
             loop {
+                // Counted when it is sent again, and not when it only could be.
+                record.retries = record.retries.saturating_add(u8::from(std::mem::replace(&mut tried, true)));
                 let mut connection = match idle.take() {
                     Some(connection) => connection,
                     None => match Box::pin(self.pools.fresh(server, &self.timeouts, self.engine)).await {
                         Ok(connection) => connection,
                         Err(fault) => {
                             cause = format!("{}: {fault}", server.text);
-                            retries = retries.saturating_add(1);
                             break;
                         }
                     },
@@ -132,11 +125,9 @@ impl Attempt<'_> {
                 let start = self.pools.clock().instant();
                 match self.exchange(&mut connection, &told, body).await {
                     Outcome::Answered(reply) => {
-                        let time = self.pools.clock().instant().saturating_duration_since(start);
+                        record.upstream_time = Some(self.pools.clock().instant().saturating_duration_since(start));
                         let back = self.back(connection, in_flight);
-                        let reply = self.answered(reply, handshake, back)?;
-                        let (server, bytes_in) = (Arc::clone(&server.text), self.progress.bytes.clone());
-                        return Ok(Answer { reply, server, time, retries, bytes_in });
+                        return self.answered(reply, handshake, back);
                     }
                     // A pooled connection that its server had closed: the next one is new.
                     Outcome::Unsent(same) => body = same,
@@ -146,7 +137,6 @@ impl Attempt<'_> {
                     }
                     Outcome::Refused(refusal) => return Err(refusal),
                 }
-                retries = retries.saturating_add(1);
                 if !reused {
                     return Err(self.unreachable(&format!("{}: it closes every connection", server.text)));
                 }

@@ -19,7 +19,7 @@ pub mod upstream;
 mod whence;
 mod wire;
 
-pub use attempt::{Answer, Outgoing, send};
+pub use attempt::{Outgoing, send};
 pub use connection::Engine;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::Reason;
 use super::log::json;
 use super::metrics::{RouteSeries, UpstreamSeries};
 
-/// Everything worth knowing about one request. Filled by the pipeline (and by `forward` for timings); policies return
+/// Everything worth knowing about one request. Filled by the pipeline (and by `forward` for what it does); policies return
 /// values and do not write here. Holds no token, no cookie, no header value but the ones named.
 pub struct Record {
     /// What `X-Request-Id` says.

@@ -67,12 +67,7 @@ pub async fn answer(
                 websocket,
                 engine: asked.engine,
             };
-            let answer = forward::send(&to.upstream, &worker.pools, outgoing).await?;
-            record.server = Some(answer.server);
-            record.upstream_time = Some(answer.time);
-            record.retries = answer.retries;
-            record.bytes_in = answer.bytes_in;
-            Ok(answer.reply)
+            forward::send(&to.upstream, &worker.pools, outgoing, record).await
         }
         Destination::Authority(endpoint) => {
             let authority = house.authority.as_ref().ok_or(Refusal::RouteUnknown)?;

@@ -4,8 +4,8 @@ use http::Method;
 use http_body_util::BodyExt;
 use tokio::join;
 
-use super::house::{House, IDLE_TIMEOUT, OK, Peer, feed, get, piece, read, request, run, run_with};
-use crate::forward::{Answer, Engine};
+use super::house::{Answer, House, IDLE_TIMEOUT, OK, Peer, feed, get, piece, read, request, run, run_with};
+use crate::forward::Engine;
 use crate::gate::Refusal;
 use crate::ground::wheel::TICK;
 use crate::ground::{Body, BodyFault};

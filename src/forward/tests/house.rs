@@ -2,20 +2,17 @@
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Version};
-use http_body::Frame;
+use http::{Method, Request, Response, Version};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+pub use super::feed::feed;
 use crate::dial::connect::Target;
 use crate::forward::balance::Balance;
 use crate::forward::identity::IdentitySigner;
@@ -23,9 +20,11 @@ use crate::forward::pool::Pools;
 use crate::forward::rewrite::Facts;
 use crate::forward::upgrade::{Lease, Standing};
 use crate::forward::upstream::{HostMode, IdentityMode, ServerSettings, Timeouts, Upstream, UpstreamSettings};
-use crate::forward::{Answer, Engine, Outgoing, send};
+use crate::forward::{Engine, Outgoing, send};
 use crate::gate::{Caller, Permit, Refusal};
-use crate::ground::{Body, BodyFault, Clock, ManualClock, RequestHead, Time, Wheel};
+use crate::ground::{Body, BodyFault, Clock, ManualClock, Reply, RequestHead, Time, Wheel};
+use crate::observe::Record;
+use crate::observe::record::tests::record;
 
 pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// An answer that is known to be over when its body has been read.
@@ -52,6 +51,15 @@ pub fn run_with(engines: &[Engine], test: impl AsyncFn()) {
         let bounded = async { tokio::time::timeout(Duration::from_secs(60), test()).await.expect("the test hangs") };
         tokio::task::LocalSet::new().block_on(&runtime, bounded);
     }
+}
+
+/// An upstream's answer, and what the record says of its way.
+pub struct Answer {
+    pub reply: Reply,
+    pub server: Arc<str>,
+    pub time: Duration,
+    pub retries: u8,
+    pub bytes_in: Option<Rc<Cell<u64>>>,
 }
 
 /// One worker and one upstream.
@@ -122,6 +130,14 @@ impl House {
 
     /// Sends a request whose URI is the canonical target.
     pub async fn send(&self, request: Request<Body>) -> Result<Answer, Refusal> {
+        let mut record = record();
+        let reply = self.send_with(request, &mut record).await?;
+        let Record { server, upstream_time, retries, bytes_in, .. } = record;
+        Ok(Answer { reply, server: server.unwrap(), time: upstream_time.unwrap(), retries, bytes_in })
+    }
+
+    /// The same, with what is left in the record.
+    pub async fn send_with(&self, request: Request<Body>, record: &mut Record) -> Result<Reply, Refusal> {
         let permit = Permit::for_tests(self.caller.clone());
         let request_id = "id-1";
         let facts = self.facts(&permit, request_id, false);
@@ -132,7 +148,7 @@ impl House {
         let websocket = self.websocket.then(|| Box::new(move || lease.get()()) as Lease);
         let engine = ENGINE.get();
         let outgoing = Outgoing { facts, target: &target, head, body, max_body, timeouts, websocket, engine };
-        send(&self.upstream, &self.pools, outgoing).await
+        send(&self.upstream, &self.pools, outgoing, record).await
     }
 
     /// Does `act` with what the gateway says about a request.
@@ -350,43 +366,4 @@ pub async fn read(answer: Answer) -> String {
 pub async fn piece(response: &mut Response<Body>) -> Option<Result<Bytes, BodyFault>> {
     let frame = response.body_mut().frame().await?;
     Some(frame.map(|frame| frame.into_data().unwrap()))
-}
-
-/// A body of unknown length, and the end that feeds it.
-pub fn feed() -> (Feeder, Body) {
-    let (feeder, pieces) = unbounded_channel();
-    (Feeder(feeder), Body::boxed(Feed(pieces)))
-}
-
-/// Dropping it ends the body.
-pub struct Feeder(UnboundedSender<Result<Frame<Bytes>, BodyFault>>);
-
-impl Feeder {
-    pub fn give(&self, bytes: impl Into<Bytes>) {
-        self.0.send(Ok(Frame::data(bytes.into()))).ok().unwrap();
-    }
-
-    pub fn trailers(&self, trailers: HeaderMap) {
-        self.0.send(Ok(Frame::trailers(trailers))).ok().unwrap();
-    }
-
-    pub fn fail(&self, fault: BodyFault) {
-        self.0.send(Err(fault)).ok().unwrap();
-    }
-
-    /// Until nobody holds the body any more.
-    pub async fn until_nobody_reads(&self) {
-        self.0.closed().await;
-    }
-}
-
-struct Feed(UnboundedReceiver<Result<Frame<Bytes>, BodyFault>>);
-
-impl http_body::Body for Feed {
-    type Data = Bytes;
-    type Error = BodyFault;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
-        self.0.poll_recv(cx)
-    }
 }
