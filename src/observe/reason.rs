@@ -75,6 +75,14 @@ impl Reason {
     pub const fn index(self) -> usize {
         self as usize
     }
+
+    /// Whether it is the upstream that failed, and neither the caller nor the gateway.
+    pub const fn is_of_upstream(self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamUnreachable | Self::UpstreamInvalid | Self::UpstreamOverloaded | Self::UpstreamTimeout
+        )
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +102,13 @@ mod tests {
         for reason in Reason::ALL {
             let row = format!("| {} | `{}` | {} | ", reason.status(), reason.code(), reason.title());
             assert!(page.contains(&row), "docs/refusals.md lacks `{row}`");
+        }
+    }
+
+    #[test]
+    fn a_reason_of_the_upstream_has_its_word() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.is_of_upstream(), reason.code().starts_with("upstream_"), "{}", reason.code());
         }
     }
 

@@ -12,6 +12,9 @@ use super::Reason;
 use super::log::json;
 use super::metrics::{RouteSeries, UpstreamSeries};
 
+/// What is written down as the status when nobody waits for the answer any more, as nginx does.
+pub const CLIENT_LEFT: u16 = 499;
+
 /// Everything worth knowing about one request. Filled by the pipeline (and by `forward` for what it does); policies return
 /// values and do not write here. Holds no token, no cookie, no header value but the ones named.
 pub struct Record {

@@ -11,9 +11,7 @@ use super::connection::Busy;
 use super::decisions::Entry;
 use super::worker::Worker;
 use crate::ground::{Body, BodyFault};
-
-/// What is written down when nobody waits for the answer any more, as nginx does.
-const CLIENT_LEFT: u16 = 499;
+use crate::observe::record::CLIENT_LEFT;
 
 /// A record that is written down once, however its request ends: a client that leaves takes the future that answers it
 /// along, at any point.

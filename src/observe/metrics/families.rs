@@ -45,7 +45,7 @@ families! {
     REQUESTS_IN_FLIGHT "portcullis_requests_in_flight" Gauge []
         "Requests that are being answered.";
     UPSTREAM_REQUESTS "portcullis_upstream_requests_total" Counter ["upstream", "outcome"]
-        "Requests sent to an upstream, by status class of its answer; failed: no answer that could be read.";
+        "Requests sent to an upstream, by status class of its answer; failed: no answer that could be read; left: the client left before the answer. Those that the gateway refused on their way there, such as a body that grew too large, are not counted.";
     UPSTREAM_DURATION "portcullis_upstream_duration_seconds" Histogram ["upstream"]
         "From sending a request upstream to the head of the answer.";
     UPSTREAM_RETRIES "portcullis_upstream_retries_total" Counter ["upstream"]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::families as family;
 use super::samples::Samples;
 use crate::observe::log::json;
+use crate::observe::record::CLIENT_LEFT;
 use crate::observe::{Reason, Record};
 
 /// Upper bounds of the duration buckets, in microseconds; the last bucket has none.
@@ -208,8 +209,23 @@ struct UpstreamShard {
     /// By status class of its answers, 1xx first.
     answered: [AtomicU64; 5],
     failed: AtomicU64,
+    left: AtomicU64,
     retries: AtomicU64,
     durations: Durations,
+}
+
+impl UpstreamShard {
+    /// What a request came to; `None` where the gateway refused it for a reason that is not the upstream's, such as a body
+    /// that broke off on its way there.
+    fn outcome(&self, record: &Record) -> Option<&AtomicU64> {
+        match record.refusal {
+            Some(reason) if reason.is_of_upstream() => Some(&self.failed),
+            Some(_) => None,
+            // An upstream may say 499 itself.
+            None if record.status == CLIENT_LEFT && record.upstream_time.is_none() => Some(&self.left),
+            None => self.answered.get(usize::from(record.status / 100).saturating_sub(1)),
+        }
+    }
 }
 
 impl UpstreamSeries {
@@ -224,9 +240,7 @@ impl UpstreamSeries {
 
     pub(super) fn observe(&self, worker: usize, record: &Record) {
         let Some(shard) = self.shards.get(worker) else { return };
-        let class = usize::from(record.status / 100).saturating_sub(1);
-        let cell = if record.refusal.is_some() { Some(&shard.failed) } else { shard.answered.get(class) };
-        if let Some(cell) = cell {
+        if let Some(cell) = shard.outcome(record) {
             add(cell, 1);
         }
         if record.retries > 0 {
@@ -248,8 +262,9 @@ impl UpstreamSeries {
             }
         }
         let failed = sum(&|shard| Some(shard.failed.load(Relaxed)));
-        if failed > 0 {
-            samples.add(&family::UPSTREAM_REQUESTS, &[&self.name, "failed"], failed as f64);
+        let left = sum(&|shard| Some(shard.left.load(Relaxed)));
+        for (outcome, count) in [("failed", failed), ("left", left)].into_iter().filter(|(_, count)| *count > 0) {
+            samples.add(&family::UPSTREAM_REQUESTS, &[&self.name, outcome], count as f64);
         }
         let retries = sum(&|shard| Some(shard.retries.load(Relaxed)));
         samples.add(&family::UPSTREAM_RETRIES, &[&self.name], retries as f64);

@@ -34,6 +34,32 @@ fn requests_are_counted_by_route_code_and_class() {
 }
 
 #[test]
+fn an_upstream_fails_by_itself_and_is_left_by_clients_that_wait_no_longer() {
+    let metrics = Metrics::new(1);
+    let time = Some(Duration::from_millis(3));
+    for (status, refusal, upstream_time) in [
+        (200, None, time),
+        (499, None, None),
+        (504, Some(Reason::UpstreamTimeout), None),
+        // What the upstream says itself is its answer.
+        (499, None, time),
+        // Neither is its doing: bodies that broke off or grew too large on their way there.
+        (413, Some(Reason::BodyTooLarge), None),
+        (400, Some(Reason::RequestMalformed), None),
+    ] {
+        let upstream = Some(metrics.upstream("far"));
+        metrics
+            .worker(0)
+            .request_ends(&Record { status, refusal, upstream_time, upstream, ..record() }, Duration::ZERO);
+    }
+    let page = metrics.page();
+    for outcome in ["2xx", "4xx", "failed", "left"] {
+        let series = format!("portcullis_upstream_requests_total{{upstream=\"far\",outcome=\"{outcome}\"}}");
+        assert!(line(&page, &series).ends_with(" 1"), "{page}");
+    }
+}
+
+#[test]
 fn a_token_is_bad_when_it_was_refused_and_not_when_something_else_was() {
     let metrics = Metrics::new(1);
     let count = |token, refusal| {
