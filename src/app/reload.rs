@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::house::{self, House};
 use super::open;
-use super::rehearsal::tests;
+use super::rehearsal;
 use crate::admin::ReloadReport;
 use crate::config::diff::{self, Diff, Kind, Model};
+use crate::config::plan::authority::Authority;
 use crate::config::{self, Files, Plan};
 
 impl House {
@@ -99,7 +100,7 @@ fn say(diff: &Diff) {
 
 /// The plan, once its own tests have passed.
 async fn tested(plan: Plan) -> Result<Plan, String> {
-    let running = tokio::task::spawn_blocking(move || tests::must_pass(&plan).map(|()| plan));
+    let running = tokio::task::spawn_blocking(move || rehearsal::tests::must_pass(&plan).map(|()| plan));
     running.await.map_err(|fault| fault.to_string())?
 }
 
@@ -125,5 +126,67 @@ fn unchanged(old: &Plan, new: &Plan) -> Result<(), String> {
     if old.admin != new.admin {
         return Err("`admin.address` cannot change while the gateway runs: restart it".to_owned());
     }
+    if old.log != new.log {
+        return Err("`observe.log.format` cannot change while the gateway runs: restart it".to_owned());
+    }
+    match (&old.authority, &new.authority) {
+        (Some(old), Some(new)) => same_keeping(old, new),
+        // One that begins to run opens what it needs.
+        (None, _) | (_, None) => Ok(()),
+    }
+}
+
+/// Where and under which key a running authority keeps what it keeps.
+fn same_keeping(old: &Authority, new: &Authority) -> Result<(), String> {
+    if old.keys.encryption != new.keys.encryption {
+        let told = "`authority.keys.encryption` cannot change while the gateway runs, and what a command such as `key rotate` \
+                    keeps under another key it cannot open: restart it";
+        return Err(told.to_owned());
+    }
+    if old.audit != new.audit {
+        return Err("`authority.audit` cannot change while the gateway runs: restart it".to_owned());
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::source::Memory;
+
+    fn plan(audit: &str, keys: &str, format: &str) -> Plan {
+        let text = format!(
+            "version: 1\nlisten: [{{address: \"127.0.0.1:8080\"}}]\nobserve: {{log: {{format: {format}}}}}\n\
+             authority:\n  issuer: https://auth.example.com\n  audit: {audit}\n  keys: {keys}\n\
+             routes: [{{match: GET /, access: public, respond: {{status: 200}}}}]\n"
+        );
+        let source = Memory::of("/etc/gateway.yaml", &text)
+            .with_variable("ONE", "0123456789abcdef0123456789abcdef")
+            .with_variable("OTHER", "fedcba9876543210fedcba9876543210");
+        config::load(Path::new("/etc/gateway.yaml"), &source)
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+    }
+
+    #[test]
+    fn what_a_running_process_cannot_take_over_is_refused_and_not_passed_over() {
+        let (audit, keys) = ("{file: audit.jsonl, keep: 400d}", "{encryption: {env: ONE}}");
+        let before = plan(audit, keys, "json");
+        assert_eq!(unchanged(&before, &plan(audit, "{rotate: 60d, encryption: {env: ONE}}", "json")), Ok(()));
+        for (key, after) in [
+            ("authority.keys.encryption", plan(audit, "{encryption: {env: OTHER}}", "json")),
+            ("authority.keys.encryption", plan(audit, "{rotate: 30d}", "json")),
+            ("authority.audit", plan("{file: other.jsonl, keep: 400d}", keys, "json")),
+            ("authority.audit", plan("{file: audit.jsonl, keep: 30d}", keys, "json")),
+            ("observe.log.format", plan(audit, keys, "people")),
+        ] {
+            // Taken away as well as given.
+            for (old, new) in [(&before, &after), (&after, &before)] {
+                let told = unchanged(old, new).unwrap_err();
+                assert!(told.starts_with(&format!("`{key}` cannot change while the gateway runs")), "{told}");
+                assert!(told.ends_with("restart it"), "{told}");
+            }
+        }
+    }
 }
