@@ -125,6 +125,7 @@ impl Attempt<'_> {
                 let start = self.pools.clock().instant();
                 match self.exchange(&mut connection, &told, body).await {
                     Outcome::Answered(reply) => {
+                        server.answers(|| self.pools.now_millis());
                         record.upstream_time = Some(self.pools.clock().instant().saturating_duration_since(start));
                         let back = self.back(connection, in_flight);
                         return self.answered(reply, handshake, back);

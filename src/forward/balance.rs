@@ -38,4 +38,14 @@ impl Server {
     pub fn is_shunned(&self, now_millis: u64) -> bool {
         now_millis < self.shunned_until.load(Relaxed)
     }
+
+    /// It has answered, so that it is there; kept connections alone would never say so. Nothing is written on the usual way,
+    /// and a server that refuses new connections is tried last for its time all the same.
+    pub(super) fn answers(&self, now_millis: impl FnOnce() -> u64) {
+        let until = self.shunned_until.load(Relaxed);
+        if until > 0 && until <= now_millis() {
+            // Unless another worker has just failed to reach it.
+            let _ = self.shunned_until.compare_exchange(until, 0, Relaxed, Relaxed);
+        }
+    }
 }

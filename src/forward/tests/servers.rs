@@ -134,9 +134,26 @@ fn a_shunned_server_is_tried_when_no_other_is_left_and_forgiven_when_it_answers(
     run(async || {
         let peer = Peer::listen().await;
         let house = House::before(&[peer.address]);
-        house.upstream.servers[0].shunned_until.store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
+        house.upstream.servers[0].shunned_until.store(u64::MAX, Relaxed);
         assert_eq!(house.upstream.shunned(), (1, 1));
         let (_answer, _wire) = house.first(&peer, get("/"), OK).await;
+        assert_eq!(house.upstream.shunned(), (0, 1));
+    });
+}
+
+#[test]
+fn a_server_that_answers_over_a_kept_connection_is_forgiven_when_its_time_is_over() {
+    run(async || {
+        let peer = Peer::listen().await;
+        let house = House::before(&[peer.address]);
+        let mut wire = house.kept(&peer).await;
+        // A connection that was wanted beside the kept one has failed.
+        let until = now(&house) + 5000;
+        house.upstream.servers[0].shunned_until.store(until, Relaxed);
+        house.again(&mut wire, get("/")).await;
+        assert_eq!(house.upstream.shunned(), (1, 1));
+        house.pass(Duration::from_secs(5));
+        house.again(&mut wire, get("/")).await;
         assert_eq!(house.upstream.shunned(), (0, 1));
     });
 }
