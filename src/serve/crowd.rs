@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+use crate::observe::metrics::Crowded;
+
 /// Counted when a connection opens and when it ends, never for a request; so a few locks are enough for all cores.
 const SHARDS: usize = 16;
 
@@ -27,22 +29,22 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Lets one more in; `false` when there are too many. `address` is `None` for a peer that speaks for many.
-    pub fn enter(&self, address: Option<IpAddr>, bounds: Bounds) -> bool {
+    /// Lets one more in, unless there are too many. `address` is `None` for a peer that speaks for many.
+    pub fn enter(&self, address: Option<IpAddr>, bounds: Bounds) -> Result<(), Crowded> {
         if self.all.fetch_add(1, Relaxed) >= bounds.all {
             self.all.fetch_sub(1, Relaxed);
-            return false;
+            return Err(Crowded::All);
         }
-        let Some(address) = address.map(subscriber) else { return true };
-        let Some(shard) = self.shard(address) else { return true };
+        let Some(address) = address.map(subscriber) else { return Ok(()) };
+        let Some(shard) = self.shard(address) else { return Ok(()) };
         let mut shard = shard.lock();
         let count = shard.entry(address).or_default();
         if *count >= bounds.of_one_address {
             self.all.fetch_sub(1, Relaxed);
-            return false;
+            return Err(Crowded::Address);
         }
         *count += 1;
-        true
+        Ok(())
     }
 
     /// One that was let in has gone.
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn one_address_fills_its_own_share_and_nobody_else_s() {
         let (crowd, bounds) = (Crowd::default(), Bounds { all: 100, of_one_address: 2 });
-        let enter = |text: &str| crowd.enter(Some(text.parse().unwrap()), bounds);
+        let enter = |text: &str| crowd.enter(Some(text.parse().unwrap()), bounds).is_ok();
         assert!(enter("192.0.2.1") && enter("::ffff:192.0.2.1"));
         assert!(!enter("192.0.2.1") && enter("192.0.2.2"));
         assert!(enter("2001:db8::1") && enter("2001:db8::2:1"));
@@ -88,8 +90,16 @@ mod tests {
         crowd.leave(Some("192.0.2.1".parse().unwrap()));
         assert!(enter("192.0.2.1"));
         for _ in 0..50 {
-            assert!(crowd.enter(None, bounds), "a proxy speaks for many");
+            assert!(crowd.enter(None, bounds).is_ok(), "a proxy speaks for many");
         }
+    }
+
+    #[test]
+    fn one_address_that_has_too_many_is_no_want_of_room() {
+        let (crowd, bounds) = (Crowd::default(), Bounds { all: 2, of_one_address: 1 });
+        let enter = |last: u8| crowd.enter(Some([192, 0, 2, last].into()), bounds);
+        assert_eq!([enter(1), enter(1)], [Ok(()), Err(Crowded::Address)]);
+        assert_eq!([enter(2), enter(3)], [Ok(()), Err(Crowded::All)]);
     }
 
     #[test]
@@ -97,8 +107,12 @@ mod tests {
         let (crowd, bounds) = (Crowd::default(), Bounds { all: 3, of_one_address: 2 });
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         for round in 0..100 {
-            assert!(crowd.enter(Some(address), bounds) && crowd.enter(None, bounds), "{round}");
-            assert!(crowd.enter(Some(address), bounds) && !crowd.enter(None, bounds), "{round}");
+            for peer in [Some(address), None, Some(address)] {
+                assert_eq!(crowd.enter(peer, bounds), Ok(()), "{round}");
+            }
+            for peer in [None, Some(address)] {
+                assert_eq!(crowd.enter(peer, bounds), Err(Crowded::All), "{round}");
+            }
             crowd.leave(Some(address));
             crowd.leave(None);
             crowd.leave(Some(address));

@@ -54,8 +54,8 @@ impl Places {
     /// A place for one more connection of this address, which is `None` for a peer that speaks for many; `None` when there
     /// are too many.
     pub fn take(self: &Rc<Self>, address: Option<IpAddr>, bounds: Bounds) -> Option<Place> {
-        if !self.crowd.enter(address, bounds) {
-            self.metrics.connection_refused();
+        if let Err(crowded) = self.crowd.enter(address, bounds) {
+            self.metrics.connection_refused(crowded);
             return None;
         }
         self.metrics.connection_opened();

@@ -109,7 +109,7 @@ families! {
     CONNECTIONS_ACCEPTED "portcullis_connections_accepted_total" Counter []
         "Client connections accepted.";
     CONNECTIONS_REFUSED "portcullis_connections_refused_total" Counter ["cause"]
-        "Client connections closed at once.";
+        "Client connections closed at once: limit: there were as many as the listener allows; address: the client had as many as one address may have.";
     TLS_FAILURES "portcullis_tls_handshake_failures_total" Counter []
         "TLS handshakes that failed or took too long.";
     RELOADS "portcullis_reloads_total" Counter ["result"]

@@ -47,12 +47,32 @@ pub struct Metrics {
 struct WorkerShard {
     connections_opened: AtomicU64,
     connections_closed: AtomicU64,
-    connections_refused: AtomicU64,
+    /// By `Crowded`.
+    connections_refused: [AtomicU64; 2],
     tls_failures: AtomicU64,
     requests_begun: AtomicU64,
     requests_ended: AtomicU64,
     /// By level (local, shared, verified), good and bad.
     tokens: [[AtomicU64; 2]; 3],
+}
+
+/// Why there is no room for one more connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crowded {
+    /// There are as many as may be, all clients together.
+    All,
+    /// This address has as many as one may have.
+    Address,
+}
+
+impl WorkerShard {
+    fn refused(&self, crowded: Crowded) -> &AtomicU64 {
+        let [all, address] = &self.connections_refused;
+        match crowded {
+            Crowded::All => all,
+            Crowded::Address => address,
+        }
+    }
 }
 
 impl Metrics {
@@ -159,7 +179,8 @@ impl Metrics {
         let opened = sum(|shard| &shard.connections_opened);
         samples.add(&family::CONNECTIONS_ACCEPTED, &[], opened);
         samples.add(&family::CONNECTIONS_OPEN, &[], opened - sum(|shard| &shard.connections_closed));
-        samples.add(&family::CONNECTIONS_REFUSED, &["limit"], sum(|shard| &shard.connections_refused));
+        samples.add(&family::CONNECTIONS_REFUSED, &["limit"], sum(|shard| shard.refused(Crowded::All)));
+        samples.add(&family::CONNECTIONS_REFUSED, &["address"], sum(|shard| shard.refused(Crowded::Address)));
         samples.add(&family::TLS_FAILURES, &[], sum(|shard| &shard.tls_failures));
         let in_flight = sum(|shard| &shard.requests_begun) - sum(|shard| &shard.requests_ended);
         samples.add(&family::REQUESTS_IN_FLIGHT, &[], in_flight);
@@ -198,7 +219,7 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    fn count(&self, pick: fn(&WorkerShard) -> &AtomicU64) {
+    fn count(&self, pick: impl Fn(&WorkerShard) -> &AtomicU64) {
         if let Some(shard) = self.metrics.shards.get(self.index) {
             add(pick(shard), 1);
         }
@@ -212,9 +233,8 @@ impl WorkerMetrics {
         self.count(|shard| &shard.connections_closed);
     }
 
-    /// Over the limit of connections.
-    pub fn connection_refused(&self) {
-        self.count(|shard| &shard.connections_refused);
+    pub fn connection_refused(&self, crowded: Crowded) {
+        self.count(|shard| shard.refused(crowded));
     }
 
     pub fn tls_failed(&self) {

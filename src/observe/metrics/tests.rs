@@ -60,6 +60,19 @@ fn an_upstream_fails_by_itself_and_is_left_by_clients_that_wait_no_longer() {
 }
 
 #[test]
+fn connections_are_refused_for_want_of_room_or_because_an_address_has_too_many() {
+    let metrics = Metrics::new(1);
+    metrics.worker(0).connection_refused(Crowded::All);
+    metrics.worker(0).connection_refused(Crowded::Address);
+    metrics.worker(0).connection_refused(Crowded::Address);
+    let page = metrics.page();
+    for (cause, times) in [("limit", 1), ("address", 2)] {
+        let series = format!("portcullis_connections_refused_total{{cause=\"{cause}\"}}");
+        assert!(line(&page, &series).ends_with(&format!(" {times}")), "{page}");
+    }
+}
+
+#[test]
 fn a_token_is_bad_when_it_was_refused_and_not_when_something_else_was() {
     let metrics = Metrics::new(1);
     let count = |token, refusal| {
