@@ -106,7 +106,7 @@ fn whoever_would_kill_the_gateway_waits_for_longer_than_it_takes_to_drain() {
         assert!(grace > seconds(text, "notice") + seconds(text, "drain"), "{grace}");
         assert!(failing < seconds(text, "notice"), "{failing} s until a balancer has noticed");
     };
-    let pod = manifest("Deployment")["spec"]["template"]["spec"].clone();
+    let pod = manifest("StatefulSet")["spec"]["template"]["spec"].clone();
     let probe = &pod["containers"][0]["readinessProbe"];
     let noticed = probe["periodSeconds"].as_u64().unwrap() * probe["failureThreshold"].as_u64().unwrap();
     let file = manifest("ConfigMap")["data"]["gateway.yaml"].as_str().unwrap().to_owned();
@@ -127,7 +127,7 @@ fn whoever_would_kill_the_gateway_waits_for_longer_than_it_takes_to_drain() {
 
 #[test]
 fn the_container_runs_as_nobody_with_nothing_to_write_to() {
-    let pod = manifest("Deployment")["spec"]["template"]["spec"].clone();
+    let pod = manifest("StatefulSet")["spec"]["template"]["spec"].clone();
     let container = &pod["containers"][0]["securityContext"];
     assert_eq!(
         (&pod["securityContext"]["runAsNonRoot"], &container["readOnlyRootFilesystem"]),
@@ -139,6 +139,28 @@ fn the_container_runs_as_nobody_with_nothing_to_write_to() {
     let user = pod["securityContext"]["runAsUser"].as_u64().unwrap();
     let text = std::fs::read_to_string(shipped("Containerfile")).unwrap();
     assert!(text.contains(&format!("USER {user}:")), "one user in both");
+}
+
+#[test]
+fn the_audit_log_of_a_fleet_lies_on_a_volume_that_lasts_and_holds_what_is_kept() {
+    let kept_gigabytes = |text: &str| {
+        let (_, rest) = text.split_once("audit.jsonl, keep: ").expect("how long it is kept");
+        let days: f64 = rest.split_once('d').unwrap().0.parse().unwrap();
+        assert!(text.contains("10 tokens a second"), "for which rate");
+        // A file more is there before the oldest goes.
+        (days * 86_400.0 * 10.0 * 480.0 + 2.0 * f64::from(64 << 20)) / 1e9
+    };
+    let fleet = manifest("StatefulSet")["spec"].clone();
+    let claim = &fleet["volumeClaimTemplates"][0];
+    assert_eq!(claim["metadata"]["name"], fleet["template"]["spec"]["containers"][0]["volumeMounts"][2]["name"]);
+    let room = claim["spec"]["resources"]["requests"]["storage"].as_str().unwrap().strip_suffix("Gi").unwrap();
+    let file = std::fs::read_to_string(shipped("kubernetes.yaml")).unwrap();
+    assert!(kept_gigabytes(&file) < room.parse::<f64>().unwrap());
+
+    let gateway = documents("compose.yaml").remove(0)["services"]["gateway"].clone();
+    assert!(gateway["tmpfs"].is_null(), "memory does not last");
+    assert_eq!(gateway["volumes"][1], "/var/lib/portcullis");
+    assert!(kept_gigabytes(&std::fs::read_to_string(shipped("gateway.yaml")).unwrap()) < 8.0);
 }
 
 #[test]
