@@ -199,10 +199,11 @@ impl Wire {
     pub(super) fn is_closed(&mut self) -> bool {
         // Nobody is to be woken: whoever takes the connection next polls it again.
         let mut cx = Context::from_waker(Waker::noop());
-        if self.stream.poll_read_ready(&mut cx).is_pending() {
+        // Over TLS the socket does not know what has been deciphered already and not been taken.
+        if matches!(self.stream, Stream::Plain(_)) && self.stream.poll_read_ready(&mut cx).is_pending() {
             return false;
         }
-        // Over TLS, what has come may be nothing but news of the protocol.
+        // And what has come there may be nothing but news of the protocol.
         let mut byte = [0; 1];
         Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_ready()
     }

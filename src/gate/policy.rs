@@ -30,15 +30,16 @@ pub struct BodyRule {
 }
 
 impl BodyRule {
-    /// Judges what the head says of the body; a body without a length is counted on its way.
-    pub fn check(&self, head: &Head<'_>) -> Result<(), Refusal> {
+    /// Judges what the head says of the body; a body without a length is counted on its way. `comes`: there is one, as far as
+    /// the protocol says so. HTTP/2 has bodies of which the head says nothing.
+    pub fn check(&self, head: &Head<'_>, comes: bool) -> Result<(), Refusal> {
         let length = head.headers.text(&CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         if let (Some(max), Some(length)) = (self.max, length)
             && length > max
         {
             return Err(Refusal::BodyTooLarge { limit: max });
         }
-        let has_body = length.is_some_and(|length| length > 0) || head.headers.contains(&TRANSFER_ENCODING);
+        let has_body = length.map_or_else(|| comes || head.headers.contains(&TRANSFER_ENCODING), |length| length > 0);
         if has_body && !self.types.is_empty() && !self.takes(head.headers.first(&CONTENT_TYPE)) {
             let seen = head.headers.first(&CONTENT_TYPE).map(|value| String::from_utf8_lossy(value).into());
             return Err(Refusal::BodyTypeRefused { seen });
@@ -82,7 +83,9 @@ impl Policy {
     /// origins is all that keeps other pages out.
     pub fn check_upgrade(&self, head: &Head<'_>) -> Result<(), Refusal> {
         let Some(cors) = &self.cors else { return Ok(()) };
-        let websocket = head.headers.all(&UPGRADE).any(|value| value.eq_ignore_ascii_case(b"websocket"));
+        // Read as whoever makes the tunnel reads it: a list may name others beside it.
+        let words = head.headers.all(&UPGRADE).flat_map(|value| value.split(|byte| *byte == b','));
+        let websocket = words.map(<[u8]>::trim_ascii).any(|word| word.eq_ignore_ascii_case(b"websocket"));
         match head.headers.first(&ORIGIN) {
             Some(origin) if websocket && !cors.allows(origin) => {
                 let seen = format!("a WebSocket of the origin {}", String::from_utf8_lossy(origin));
@@ -113,6 +116,10 @@ mod tests {
     use crate::observe::Reason;
 
     fn check(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], expected: Option<Reason>) {
+        check_of(rule, headers, false, expected);
+    }
+
+    fn check_of(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], comes: bool, expected: Option<Reason>) {
         let headers: HeaderMap = headers.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect();
         let head = Head {
             method: &Method::POST,
@@ -123,7 +130,7 @@ mod tests {
             secure: false,
             headers: &Fields::from(&headers),
         };
-        assert_eq!(rule.check(&head).err().map(|refusal| refusal.reason()), expected, "{headers:?}");
+        assert_eq!(rule.check(&head, comes).err().map(|refusal| refusal.reason()), expected, "{headers:?}");
     }
 
     #[test]
@@ -137,5 +144,10 @@ mod tests {
         check(&rule, &[(TRANSFER_ENCODING, "chunked"), json], None);
         check(&rule, &[(CONTENT_LENGTH, "0")], None);
         check(&rule, &[], None);
+        // As over HTTP/2, whose heads need not say that there is a body.
+        check_of(&rule, &[], true, Some(Reason::BodyTypeRefused));
+        check_of(&rule, &[(CONTENT_TYPE, "text/xml")], true, Some(Reason::BodyTypeRefused));
+        check_of(&rule, &[(CONTENT_TYPE, "application/json")], true, None);
+        check_of(&rule, &[(CONTENT_LENGTH, "0")], true, None);
     }
 }

@@ -207,17 +207,23 @@ impl Watch {
         }
     }
 
-    /// Whether this connection has taken longer than its listener allows.
+    /// Whether it has been without a request for longer than its listener allows.
+    fn idles(&self) -> bool {
+        self.over(&self.idle, self.limits.idle)
+    }
+
+    fn over(&self, mark: &AtomicU64, bound: Duration) -> bool {
+        let since = mark.load(Relaxed);
+        since != NOT && u128::from(self.now.load(Relaxed).saturating_sub(since)) > bound.as_millis()
+    }
+
+    /// Whether something of a request has taken longer than the listener allows.
     fn overdue(&self) -> bool {
         let now = self.now.load(Relaxed);
-        let over = |mark: &AtomicU64, bound: Duration| {
-            let since = mark.load(Relaxed);
-            since != NOT && u128::from(now.saturating_sub(since)) > bound.as_millis()
-        };
+        let over = |mark: &AtomicU64, bound: Duration| self.over(mark, bound);
         let silent = self.is_draining() && !self.heard.load(Relaxed);
         let head = if silent { self.limits.head.min(LAST_CALL) } else { self.limits.head };
-        over(&self.idle, self.limits.idle)
-            || over(&self.head, head)
+        over(&self.head, head)
             || over(&self.body_awaited, self.limits.body)
             || self.trickles(now)
             || over(&self.write_blocked, self.limits.body)
@@ -243,10 +249,14 @@ impl Watch {
         untaken > 0 && untaken == self.busy.load(Relaxed)
     }
 
-    /// The worker's look: cuts what is overdue.
+    /// The worker's look: cuts what is overdue. An idle connection of HTTP/2 is told first, and cut at the next look: its client
+    /// learns which request that is on its way has not been taken, and can send it again elsewhere (RFC 9113 section 6.8).
     pub fn inspect(&self) {
-        if self.overdue() {
-            self.decide(Fate::Cut);
+        let told = !self.http2 || self.is_draining();
+        match (self.overdue(), self.idles()) {
+            (true, _) => self.decide(Fate::Cut),
+            (false, true) => self.decide(if told { Fate::Cut } else { Fate::Drain }),
+            (false, false) => {}
         }
     }
 

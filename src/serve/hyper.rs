@@ -29,6 +29,11 @@ const MOST_HEAD_BYTES: usize = 64 * 1024;
 /// Streams at once on one HTTP/2 connection.
 const MOST_STREAMS: u32 = 256;
 
+/// As much may come of one body before it is taken, and of all bodies of a connection together: one that nobody takes holds up
+/// its own stream and leaves room to the others.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
+
 /// Serves one connection until it ends, is drained, or is cut.
 pub async fn serve<S>(
     worker: &Rc<Worker>,
@@ -53,6 +58,8 @@ pub async fn serve<S>(
         let mut connection = Box::pin(
             http2::Builder::new(Local)
                 .max_concurrent_streams(MOST_STREAMS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
                 .max_header_list_size(MOST_HEAD_BYTES as u32)
                 .max_pending_accept_reset_streams(Some(64))
                 .serve_connection(io, service),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use http_body::Body as _;
 
 use super::answer::{self, Asked};
 use super::decisions::Facts;
@@ -68,7 +69,7 @@ impl<'h> Walk<'h> {
         let Facts { standings, observed, .. } = &mut self.open.entry.facts;
         policy.limits.take_late(&head, &caller, standings, observed).await?;
         let permit = policy.rule.decide(caller, &head, &params, observed)?;
-        policy.body.check(&head)?;
+        policy.body.check(&head, !body.is_end_stream())?;
         let engine = self.house.doors.get(peer.listener).map_or(Engine::Compat, |door| door.engine);
         let asked = Asked { permit: &permit, admitted: &admitted, head: asked, body, now, engine };
         answer::answer(self.worker, self.house, route, asked, &mut self.open.entry.record).await

@@ -48,6 +48,22 @@ fn an_idle_connection_ends_after_the_idle_timeout() {
 }
 
 #[test]
+fn an_idle_connection_of_http2_is_told_before_it_is_cut() {
+    let now = Ticks::default();
+    let watch = Watch::new(LIMITS, true, Arc::clone(&now));
+    watch.head_open(false);
+    watch.request_begins();
+    watch.request_ends();
+    let mut fates = Vec::new();
+    for second in [60, 61, 62] {
+        now.store(second * 1000, Relaxed);
+        watch.inspect();
+        fates.push(watch.fate(&Context::from_waker(Waker::noop())));
+    }
+    assert_eq!(fates, [Fate::GoOn, Fate::Drain, Fate::Cut]);
+}
+
+#[test]
 fn a_request_may_take_as_long_as_it_moves() {
     check(Watch::request_begins, 3600, false);
     let awaiting = |watch: &Watch| {
@@ -165,10 +181,10 @@ fn a_request_is_over_when_nobody_answers_it_any_more() {
     let watch = Watch::new(LIMITS, true, Ticks::default());
     let busy = Busy::begin(&watch);
     watch.now.store(61_000, Relaxed);
-    assert!(!watch.overdue());
+    assert!(!watch.idles());
     drop(busy);
     watch.now.store(122_000, Relaxed);
-    assert!(watch.overdue());
+    assert!(watch.idles());
 }
 
 #[test]
