@@ -40,6 +40,8 @@ pub(super) struct Ring {
     sealer: Arc<Sealer>,
     /// What the settings need now.
     wanted: Mutex<Wanted>,
+    /// Held by whoever reads the keys anew.
+    reading: tokio::sync::Mutex<()>,
     state: ArcSwap<Keyring>,
     /// The published keys, for the gateway in this process.
     gateway: Arc<ArcSwap<KeySet>>,
@@ -100,6 +102,7 @@ impl Ring {
             random,
             sealer,
             wanted: Mutex::new(wanted),
+            reading: tokio::sync::Mutex::default(),
             state: ArcSwap::from_pointee(state),
             gateway: Arc::new(ArcSwap::from_pointee(keys)),
         })
@@ -114,6 +117,8 @@ impl Ring {
 
     /// Reads the keys again: another process may have changed them, or one's time has come.
     pub(super) async fn refresh(&self) -> Result<(), RingFault> {
+        // One after the other: who read first must not be the last to say what there is.
+        let _turn = self.reading.lock().await;
         let (state, keys) = assembled(opened(&*self.store, &self.sealer).await?, self.clock.now())?;
         self.state.store(Arc::new(state));
         if keys.fingerprint() != self.gateway.load().fingerprint() {

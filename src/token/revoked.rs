@@ -170,8 +170,12 @@ impl Follower {
     async fn read(&mut self) -> Result<(), StoreFault> {
         let now = self.clock.now();
         let mut fresh = Vec::new();
-        let mut number = self.number;
-        if self.number == 0 || self.store.versions().await?.revocations > self.number {
+        let newest = if self.number == 0 { None } else { Some(self.store.versions().await?.revocations) };
+        // A database that is behind is another one: a standby that has taken over, or a backup. It counts on from there, and what
+        // it says under numbers that were heard before has not been heard.
+        let has_gone_back = newest.is_some_and(|newest| newest < self.number);
+        let mut number = if has_gone_back { 0 } else { self.number };
+        if newest.is_none_or(|newest| newest != self.number) {
             loop {
                 let page = self.store.revocations(number, now, PAGE).await?;
                 let is_last = page.len() < PAGE;
@@ -192,8 +196,8 @@ impl Follower {
             }
             set.bound(now);
             self.revocations.put(set);
-            self.number = number;
         }
+        self.number = number;
         self.revocations.read.store(self.clock.now().millis(), Ordering::Relaxed);
         Ok(())
     }

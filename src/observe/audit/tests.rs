@@ -72,6 +72,20 @@ async fn a_line_that_was_cut_off_anywhere_is_told_about_and_the_chain_goes_on() 
     }
 }
 
+#[tokio::test]
+async fn of_what_was_cut_off_within_a_character_no_more_is_taken_than_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = written(folder.path(), 2).await;
+    let whole = std::fs::read(&settings.file).unwrap();
+    for torn in [&b"\xc3"[..], b"{\xe2\x80", b"\xff\xff\xff"] {
+        std::fs::write(&settings.file, [&whole, torn].concat()).unwrap();
+        written(folder.path(), 1).await;
+        let text = std::fs::read(&settings.file).unwrap();
+        assert!(text.starts_with(&whole), "{torn:?}: {}", String::from_utf8_lossy(&text));
+        check(&settings, 4);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_processes_write_one_chain() {
     let folder = tempfile::tempdir().unwrap();

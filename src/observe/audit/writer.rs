@@ -300,6 +300,7 @@ impl Log {
         }
         self.length = length;
         let tail = self.tail()?;
+        let tail = String::from_utf8_lossy(&tail);
         let last = tail.lines().rfind(|line| Line::read(line).is_some());
         if let Some((line, text)) = last.and_then(|text| Some((Line::read(text)?, text))) {
             self.hash = line.hash.to_owned();
@@ -311,16 +312,16 @@ impl Log {
     /// How many bytes stand behind the last whole line.
     fn torn(&mut self) -> io::Result<u64> {
         let tail = self.tail()?;
-        let whole = tail.rfind('\n').map_or(0, |end| end + 1);
+        let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         Ok((tail.len() - whole) as u64)
     }
 
-    fn tail(&mut self) -> io::Result<String> {
+    fn tail(&mut self) -> io::Result<Vec<u8>> {
         let from = self.length.saturating_sub(TAIL);
         self.file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         (&self.file).take(self.length - from).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(bytes)
     }
 
     /// Begins a new file when this one is full; its first line goes on with the chain. Too old ones go.

@@ -84,6 +84,26 @@ async fn what_the_store_revokes_is_refused_after_a_kick() {
 }
 
 #[tokio::test]
+async fn what_a_database_says_that_is_behind_the_one_before_is_heard() {
+    let revocations = Arc::new(Revocations::default());
+    let [before, after] = [Arc::new(Memory::default()), Arc::new(Memory::default())];
+    for id in ["one", "two", "lost"] {
+        before.revoke_token(id.into(), Time::from_secs(200)).await.unwrap();
+    }
+    let clock = ManualClock::at(Time::from_secs(100));
+    let mut follower = Follower::open(Arc::clone(&revocations), before, clock).await.unwrap();
+    after.revoke_token("one".into(), Time::from_secs(200)).await.unwrap();
+    follower.store = after.clone();
+    follower.read().await.unwrap();
+    for id in ["said", "again"] {
+        after.revoke_token(id.into(), Time::from_secs(200)).await.unwrap();
+        follower.read().await.unwrap();
+        assert!(revocations.refuse(&token(id, None, "c", 1)), "{id}");
+    }
+    assert!(revocations.refuse(&token("lost", None, "c", 1)), "what was known stays known");
+}
+
+#[tokio::test]
 async fn what_was_read_before_a_page_failed_is_read_again() {
     let clock = ManualClock::at(Time::from_secs(100));
     let memory = Arc::new(Memory::default());
