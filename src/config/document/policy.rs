@@ -28,7 +28,9 @@ section! {
         scope: Option<Requirement>,
         /// Roles: one, `{all: [..]}` or `{any: [..]}`.
         role: Option<Requirement>,
-        /// A condition in CEL over `token`, `request`, `path` and `peer`; a list of them must all hold.
+        /// A condition in CEL over `token`, `request`, `path` and `peer`; a list of them must all hold. Of a header or a
+        /// name of the query that comes more than once the values are joined by `, `: `==` holds of none of them, and `!=`
+        /// holds; ask for what is allowed, not for what is not.
         when: Option<OneOrMany<At<String>>>,
         /// Names of the issuers whose tokens are taken; the hosted one is `authority`. Default: all.
         issuers: Option<OneOrMany<At<String>>>,

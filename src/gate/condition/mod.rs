@@ -8,6 +8,7 @@ mod check;
 mod seen;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use cel::objects::{Key, Map};
@@ -112,8 +113,9 @@ impl Converted {
     }
 }
 
-/// Header names are lower case; of repeated headers the values are joined by `, ` (RFC 9110 section 5.3), so that a rule
-/// sees all of them; credentials are left out. The query is a map to the last value of each name, decoded.
+/// Header names are lower case; credentials are left out. The query is decoded. Of a header or a name of the query that
+/// comes more than once the values are joined by `, ` (RFC 9110 section 5.3), so that a rule sees all of them: which one
+/// the upstream takes cannot be known.
 fn request(head: &Head<'_>) -> Value {
     let mut headers: HashMap<String, String> = HashMap::new();
     for (name, value) in head
@@ -121,23 +123,35 @@ fn request(head: &Head<'_>) -> Value {
         .iter()
         .filter(|(name, _)| *name != AUTHORIZATION.as_str().as_bytes() && *name != COOKIE.as_str().as_bytes())
     {
-        let value = String::from_utf8_lossy(value);
-        headers
-            .entry(String::from_utf8_lossy(name).into_owned())
-            .and_modify(|all| {
-                all.push_str(", ");
-                all.push_str(&value);
-            })
-            .or_insert_with(|| value.clone().into_owned());
+        join(&mut headers, String::from_utf8_lossy(name).into_owned(), &String::from_utf8_lossy(value));
     }
-    let query = url::form_urlencoded::parse(head.query.unwrap_or("").as_bytes());
+    let mut query: HashMap<String, String> = HashMap::new();
+    for (name, value) in url::form_urlencoded::parse(head.query.unwrap_or("").as_bytes()) {
+        join(&mut query, name.into_owned(), &value);
+    }
+    let all = |found: HashMap<String, String>| map(found.into_iter().map(|(name, value)| (name, text(&value))));
     map([
         ("method", text(head.method.as_str())),
         ("path", text(head.path)),
         ("host", text(head.host)),
-        ("headers", map(headers.iter().map(|(name, value)| (name.as_str(), text(value))))),
-        ("query", map(query.map(|(name, value)| (name.into_owned(), text(&value))))),
+        ("headers", all(headers)),
+        ("query", all(query)),
     ])
+}
+
+/// What stands between two values of one name.
+const BETWEEN: &str = ", ";
+
+fn join(found: &mut HashMap<String, String>, name: String, value: &str) {
+    match found.entry(name) {
+        Entry::Vacant(free) => {
+            free.insert(value.to_owned());
+        }
+        Entry::Occupied(mut all) => {
+            all.get_mut().push_str(BETWEEN);
+            all.get_mut().push_str(value);
+        }
+    }
 }
 
 fn text(text: &str) -> Value {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 use serde_json::Value;
 
+use super::BETWEEN;
 use crate::gate::table::Params;
 use crate::gate::{Caller, Head};
 
@@ -112,12 +113,12 @@ fn value(name: &[String], caller: &Caller, head: &Head<'_>, params: &Params) -> 
         ["request", "host"] => text(Some(head.host)),
         ["request", "path"] => text(Some(head.path)),
         ["request", "headers", header] => {
-            let found = http::HeaderName::try_from(*header).ok().and_then(|name| head.headers.first(&name));
-            measured(found.map(<[u8]>::len))
+            let name = http::HeaderName::try_from(*header).ok();
+            measured(name.iter().flat_map(|name| head.headers.all(name)).map(<[u8]>::len))
         }
         ["request", "query", key] => {
             let query = url::form_urlencoded::parse(head.query.unwrap_or("").as_bytes());
-            measured(query.filter(|(name, _)| name == key).last().map(|(_, value)| value.len()))
+            measured(query.filter(|(name, _)| name == key).map(|(_, value)| value.len()))
         }
         ["path", param] => text(params.value(param)),
         ["peer", "address"] => text(Some(&head.client.to_string())),
@@ -129,8 +130,14 @@ fn text(text: Option<&str>) -> String {
     text.map_or_else(|| "is not there".to_owned(), |text| format!("is {:?}", short(text)))
 }
 
-fn measured(bytes: Option<usize>) -> String {
-    bytes.map_or_else(|| "is not there".to_owned(), |bytes| format!("is there, {bytes} bytes long"))
+/// Of the values of one name: how many, and how long as the expression read them.
+fn measured(values: impl Iterator<Item = usize>) -> String {
+    let (count, bytes) = values.fold((0, 0), |(count, bytes), value| (count + 1, bytes + value));
+    match count {
+        0 => "is not there".to_owned(),
+        1 => format!("is there, {bytes} bytes long"),
+        _ => format!("is there {count} times, {} bytes long together", bytes + (count - 1) * BETWEEN.len()),
+    }
 }
 
 fn short(text: &str) -> String {

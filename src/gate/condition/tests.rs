@@ -12,6 +12,11 @@ fn compile(text: &str) -> Result<Condition, ConditionFault> {
 }
 
 fn evaluate(text: &str) -> Result<bool, Arc<str>> {
+    asked(text, Condition::holds)
+}
+
+/// What a condition says of one request.
+fn asked<T>(text: &str, ask: impl FnOnce(&Condition, &Caller, &Head<'_>, &Params) -> T) -> T {
     let mut claims = claims("alice", "web", &["read"], &["clerk"]);
     claims.all = json!({"sub": "alice", "tenant": "t1", "level": 3, "groups": ["a", "b"]}).as_object().unwrap().clone();
     let caller = known(claims);
@@ -22,13 +27,25 @@ fn evaluate(text: &str) -> Result<bool, Arc<str>> {
         method: &Method::GET,
         host: "api.test",
         path: "/orders/7",
-        query: Some("a=1&b=x%20y"),
+        query: Some("a=1&b=x%20y&twice=ok&twice=other&twice=ok"),
         client: Ipv4Addr::new(192, 0, 2, 1).into(),
         secure: true,
         headers: &Fields::from(&headers),
     };
     let params = Params(vec![("id".into(), "7".to_owned())]);
-    compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).holds(&caller, &head, &params)
+    ask(&compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}")), &caller, &head, &params)
+}
+
+#[test]
+fn of_what_comes_more_than_once_people_are_told_how_often() {
+    for (text, told) in [
+        ("request.query.a == '2'", "request.query.a is there, 1 bytes long"),
+        ("request.query.twice == 'x'", "request.query.twice is there 3 times, 13 bytes long together"),
+        ("request.headers['x-tier'] == 'x'", "request.headers.x-tier is there 2 times, 10 bytes long together"),
+        ("request.query.none == 'x'", "request.query.none is not there"),
+    ] {
+        assert_eq!(&*asked(text, Condition::seen), told);
+    }
 }
 
 #[test]
@@ -42,6 +59,8 @@ fn conditions_read_token_request_path_and_peer() {
         ("'read' in token.scopes && !('admin' in token.scopes)", true),
         ("request.method == 'GET' && request.path.startsWith('/orders/')", true),
         ("request.query.b == 'x y'", true),
+        ("request.query.twice == 'ok'", false),
+        ("request.query.twice == 'ok, other, ok'", true),
         ("request.headers['x-tier'] == 'paid'", false),
         ("request.headers['x-tier'].contains('free')", true),
         ("path.id == '7'", true),
