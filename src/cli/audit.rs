@@ -51,7 +51,7 @@ pub fn audit(command: Command, file: &Path) -> ExitCode {
     let log = match log.clone().map_or_else(|| named_by(file), Ok) {
         Ok(log) => log,
         Err(text) => {
-            eprint!("{text}");
+            complain!("{}", text.trim_end());
             return ExitCode::from(COULD_NOT_RUN);
         }
     };

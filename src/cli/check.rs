@@ -95,8 +95,8 @@ fn before(against: &str) -> Result<Model, String> {
 /// Problems are what was asked for: they go to standard output in JSON, and to standard error for people.
 fn show(problems: &Problems, json: bool) {
     if json {
-        println!("{:#}", problems.to_json());
+        say!("{:#}", problems.to_json());
     } else {
-        eprint!("{}", problems.render(terminal::stderr_takes_color()));
+        complain!("{}", problems.render(terminal::stderr_takes_color()).trim_end());
     }
 }

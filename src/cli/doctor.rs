@@ -30,7 +30,7 @@ pub fn doctor(arguments: &Arguments) -> ExitCode {
     let plan = match config::load(&arguments.file, &NoFiles) {
         Ok(plan) => plan,
         Err(problems) => {
-            eprint!("{}", problems.render(terminal::stderr_takes_color()));
+            complain!("{}", problems.render(terminal::stderr_takes_color()).trim_end());
             return ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS });
         }
     };

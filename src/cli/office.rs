@@ -20,7 +20,7 @@ where
         let office = match Office::open(file).await {
             Ok(office) => office,
             Err(OfficeFault::Problems(problems)) => {
-                eprint!("{}", problems.render(terminal::stderr_takes_color()));
+                complain!("{}", problems.render(terminal::stderr_takes_color()).trim_end());
                 return ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS });
             }
             Err(OfficeFault::Fault(fault)) => return could_not_run(&format!("{fault:#}")),

@@ -18,7 +18,7 @@ pub fn run(file: PathBuf, workers: Option<usize>, log_level: Option<String>) -> 
     match app::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(RunFault::Problems(problems)) => {
-            eprint!("{}", problems.render(terminal::stderr_takes_color()));
+            complain!("{}", problems.render(terminal::stderr_takes_color()).trim_end());
             ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS })
         }
         Err(RunFault::Fault(fault)) => {

@@ -6,6 +6,6 @@ use crate::config;
 
 /// Prints the JSON Schema of gateway.yaml.
 pub fn schema() -> ExitCode {
-    println!("{:#}", config::schema());
+    say!("{:#}", config::schema());
     ExitCode::SUCCESS
 }

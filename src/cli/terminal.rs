@@ -45,6 +45,13 @@ pub fn complaint(text: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", harmless(&text.to_string()));
 }
 
+/// Writes over the line of standard error that was written last; nothing but our own words.
+pub fn meter(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    let mut to = std::io::stderr().lock();
+    let _ = to.write_fmt(text).and_then(|()| to.flush());
+}
+
 /// A text from elsewhere, as it stands within a line: what would change the terminal is spelled out, ends of lines too.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

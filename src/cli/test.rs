@@ -33,7 +33,7 @@ pub fn test(arguments: &Arguments) -> ExitCode {
     let (plan, suites) = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
-            eprint!("{}", problems.render(terminal::stderr_takes_color()));
+            complain!("{}", problems.render(terminal::stderr_takes_color()).trim_end());
             return ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS });
         }
     };

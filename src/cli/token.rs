@@ -43,7 +43,7 @@ pub fn token(command: Command, file: PathBuf) -> ExitCode {
             if good { ExitCode::SUCCESS } else { ExitCode::from(PROBLEMS) }
         }
         Err(OfficeFault::Problems(problems)) => {
-            eprint!("{}", problems.render(terminal::stderr_takes_color()));
+            complain!("{}", problems.render(terminal::stderr_takes_color()).trim_end());
             ExitCode::from(if problems.could_not_read() { COULD_NOT_RUN } else { PROBLEMS })
         }
         Err(OfficeFault::Fault(fault)) => {

@@ -1,6 +1,6 @@
 //! `portcullis export --all` and `portcullis import --all`: a whole authority on its way to another store.
 
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -69,14 +69,13 @@ impl Meter {
     fn show(&mut self, done: u64, of: u64) {
         if done / STEP > self.shown / STEP && terminal::stderr_is_terminal() {
             self.shown = done;
-            eprint!("\r{} of {} rows ", grouped(done), grouped(of));
-            let _ = io::stderr().flush();
+            terminal::meter(format_args!("\r{} of {} rows ", grouped(done), grouped(of)));
         }
     }
 
     fn clear(&self) {
         if self.shown > 0 {
-            eprint!("\r\u{1b}[K");
+            terminal::meter(format_args!("\r\u{1b}[K"));
         }
     }
 }
