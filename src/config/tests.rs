@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 mod authority;
+mod refused;
 
 use crate::config::plan::authority::{Authentication, Client, ClientSecret};
 use crate::config::plan::{Access, Destination, Per, Plan};

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::config::node::{Key, Kind, Node};
 use crate::config::place::{At, Place};
-use crate::config::problem::{Problem, Problems};
+use crate::config::problem::{Problem, Problems, is_telling};
 use crate::config::suggest;
 
 /// Something that can be read from a node. `None`: it could not, and the problem is noted.
@@ -125,9 +125,13 @@ impl<'n> Fields<'n> {
             problems.add(wrong_kind(node, "a map of keys").help(format!("{} has the keys {names}", keys.what)));
             return None;
         };
-        for (key, _) in entries {
+        for (key, value) in entries {
             if let Some(problem) = keys.problem_with(key) {
                 problems.add(problem);
+                // Whoever misspells the key of a secret has written a secret behind it all the same.
+                if is_telling(&key.name) || keys.meant(&key.name).is_some_and(is_telling) {
+                    problems.mask_value(value);
+                }
             }
         }
         Some(Self { place: node.place, entries, keys })

@@ -1,10 +1,19 @@
 //! Keeps secrets out of the lines that messages show.
 
+use crate::config::suggest;
+
 /// What stands for a masked character. Length is kept, so that carets stay where they belong.
 const DOT: char = '•';
 
 /// Words that make a key's value a secret, whatever the checks think of it.
 const TELLING: [&str; 4] = ["secret", "password", "passphrase", "private_key"];
+
+/// Whether what stands behind a key with this name is to be taken for a secret, also if the name is not quite right.
+pub(super) fn is_telling(name: &str) -> bool {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['_', '-'], "");
+    let own = plain(name);
+    TELLING.iter().any(|word| own.contains(&plain(word))) || suggest::nearest(name, TELLING.into_iter()).is_some()
+}
 
 /// Masks byte ranges (relative to the line) and whatever follows a key that sounds like a secret.
 pub(super) fn line(line: &str, ranges: &[(usize, usize)]) -> String {
@@ -31,9 +40,12 @@ fn after_telling_keys(line: &str) -> Vec<(usize, usize)> {
             if !value.starts_with([' ', '\t']) {
                 continue;
             }
-            let value = value.trim_start();
-            let start = code.len() - value.len();
-            let length = value_length(value);
+            let start = code.len() - value.trim_start().len();
+            // A quoted value may hold what would begin a comment elsewhere.
+            let whole = lower.get(start..).unwrap_or_default();
+            let value = if whole.starts_with(['"', '\'']) { whole } else { code.get(start..).unwrap_or_default() };
+            let in_brackets = code.get(..at).unwrap_or_default().contains(['{', '[']);
+            let length = value_length(value, in_brackets);
             let harmless = matches!(value.get(..length).map(str::trim), Some("true" | "false" | ""));
             if harmless || value.starts_with(['{', '[', '|', '>', '*', '&']) {
                 continue;
@@ -44,11 +56,25 @@ fn after_telling_keys(line: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// A quoted value ends at its quote; a plain one at `, ` or `}` or the end of the line.
-fn value_length(value: &str) -> usize {
-    if let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-        let inner = value.get(1..).unwrap_or_default();
-        return inner.find(quote).map_or(value.len(), |end| end + 2);
+/// A quoted value ends at its quote; a plain one at the end of the line, and within brackets at what may not stand in it.
+fn value_length(value: &str, in_brackets: bool) -> usize {
+    match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        Some(quote) => quoted_length(value, quote),
+        None if in_brackets => value.find([',', '}']).unwrap_or(value.len()),
+        None => value.len(),
     }
-    value.find([',', '}']).unwrap_or(value.len())
+}
+
+/// Within `"`, a backslash takes its meaning from what follows; within `'`, two stand for one.
+fn quoted_length(value: &str, quote: char) -> usize {
+    let mut characters = value.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        let doubled = quote == '\'' && matches!(characters.peek(), Some((_, '\'')));
+        if (character == '\\' && quote == '"') || (character == quote && doubled) {
+            characters.next();
+        } else if character == quote {
+            return at + 1;
+        }
+    }
+    value.len()
 }

@@ -11,6 +11,11 @@ use super::node::{Kind, Node};
 use super::place::{Place, Text};
 use super::plan::Warning;
 
+/// Whether a key with this name has a secret behind it, as far as a name tells.
+pub(super) fn is_telling(name: &str) -> bool {
+    mask::is_telling(name)
+}
+
 /// Something wrong in the file, said so that it can be mended from the message alone.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -93,6 +98,19 @@ impl Problems {
     /// This place holds a secret: no message shows it.
     pub(super) fn mask(&mut self, place: Place) {
         self.masks.push(place);
+    }
+
+    /// A secret stands here, perhaps: no message shows it. What only names one stays.
+    pub(super) fn mask_value(&mut self, node: &Node) {
+        match &node.kind {
+            Kind::Null => {}
+            Kind::Bool(..) | Kind::Number(_) | Kind::Text(_) => self.mask(node.place),
+            Kind::List(items) => items.iter().for_each(|item| self.mask_value(item)),
+            Kind::Map(entries) => {
+                let values = entries.iter().filter(|(key, _)| !matches!(key.name.as_str(), "env" | "file"));
+                values.for_each(|(_, value)| self.mask_value(value));
+            }
+        }
     }
 
     pub(super) fn text(&self) -> &Text {

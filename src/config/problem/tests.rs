@@ -38,6 +38,20 @@ fn secrets_are_dots_in_every_line_shown() {
     assert!(!problems.render(false).contains("hunter2"));
 }
 
+#[test]
+fn no_part_of_a_secret_is_shown_whatever_characters_it_has() {
+    for text in [
+        "client_secret: xY,hunter2\n",
+        "client_secret: xY}hunter2\n",
+        "- password: xY, hunter2\n",
+        "{password: \"xY\\\"hunter2\", id: a}\n",
+        "password: 'xY''hunter2'\n",
+        "password: \"xY #hunter2\"\n",
+    ] {
+        check_hidden(text);
+    }
+}
+
 fn check_hidden(text: &str) {
     let mut problems = problems(text);
     problems.add(Problem::at(place(text, "hunter2"), "clear"));
