@@ -8,6 +8,7 @@ use crate::config::document::read::OneOrMany;
 use crate::config::place::At;
 use crate::config::plan::{Limit, Per, Sharing};
 use crate::config::problem::Problem;
+use crate::gate::limit as gate;
 
 /// `public`: nobody is known on the route. `own`: the limit stands on the route itself and not in the defaults.
 pub(super) fn limits(written: &OneOrMany<Written>, public: bool, own: bool, check: &mut Check<'_>) -> Vec<Limit> {
@@ -57,6 +58,11 @@ fn one(written: &Written, check: &mut Check<'_>) -> Option<Limit> {
     if let Some(name) = written.name.as_ref().filter(|name| !is_name(&name.value)) {
         let cause = "this name cannot stand in the `RateLimit` header";
         check.add(Problem::at(name.place, cause).help("use letters, digits, `-`, `_`, `.`, `:` and `/`"));
+    }
+    if let Some(per) = &written.per
+        && let Err(cause) = gate::Per::parse(&word(&per.value))
+    {
+        check.add_text(per.place, cause);
     }
     let per = written.per.as_ref().map_or(Per::Client, |per| per.value.clone());
     let rate: &At<String> = rate?;
@@ -114,11 +120,16 @@ pub(super) fn parse(text: &str) -> Result<(u32, Duration), String> {
     if count.is_empty() || !count.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
     }
-    let count: u32 = count.parse().map_err(|_| format!("`{text}` is too much; the most is `{}/s`", u32::MAX))?;
+    let window = Duration::from_secs(seconds);
+    // A bucket counts one unit in a nanosecond at most.
+    let most = u32::try_from(window.as_nanos()).unwrap_or(u32::MAX);
+    let too_much = || format!("`{text}` is too much; the most is `{most}/{unit}`");
+    let count: u32 = count.parse().map_err(|_| too_much())?;
     if count == 0 {
         return Err(format!("`{text}` lets nothing through; write at least 1"));
     }
-    Ok((count, Duration::from_secs(seconds)))
+    gate::Rate::new(count, window).map_err(|_| too_much())?;
+    Ok((count, window))
 }
 
 /// The word for it in the file.

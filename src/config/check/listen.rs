@@ -181,9 +181,9 @@ pub(super) fn operators(document: &Document, check: &mut Check<'_>) -> Vec<Opera
     operators
 }
 
-/// Both cannot be opened. Port 0 is whatever is free.
+/// Both cannot be opened. Port 0 is whatever is free; `[::]` is every address of both families.
 fn clash(one: SocketAddr, other: SocketAddr) -> bool {
-    let all = one.ip().is_unspecified() || other.ip().is_unspecified();
-    let same_family = one.is_ipv4() == other.is_ipv4();
-    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || all && same_family)
+    let covers = |all: SocketAddr, one: SocketAddr| all.ip().is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let shared = one.ip() == other.ip() || covers(one, other) || covers(other, one);
+    one.port() == other.port() && one.port() != 0 && shared
 }

@@ -12,7 +12,7 @@ use crate::config::problem::Problem;
 
 /// Notes every route that ties with an earlier one.
 pub(super) fn ties(written: &[Route], patterns: &[Option<Pattern>], check: &mut Check<'_>) {
-    type Group<'p> = HashMap<(&'p HostPattern, Vec<Option<&'p str>>), Vec<usize>>;
+    type Group<'p> = HashMap<(&'p HostPattern, pattern::Shape<'p>), Vec<usize>>;
     let mut groups: Group<'_> = HashMap::new();
     for (index, pattern) in patterns.iter().enumerate() {
         if let Some(pattern) = pattern {

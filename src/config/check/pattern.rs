@@ -1,11 +1,14 @@
 //! `match`: methods, host and path. The grammar of patterns stands here and nowhere else in this room.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use http::Method;
 
 use crate::config::document::read::FromText;
 use crate::config::plan::{HostPattern, Methods, Pattern, Segment};
+use crate::gate::admit::path::canonical;
+use crate::gate::table::pattern::decoded;
 
 /// `METHODS [HOST]/PATH`. The error says what is wrong, and after a `; ` what to do.
 pub(super) fn short(text: &str) -> Result<Pattern, String> {
@@ -202,7 +205,11 @@ fn literal(part: &str, path: &str) -> Result<(), String> {
             _ => {}
         }
     }
-    Ok(())
+    // Whatever else requests are refused for; the door reads their paths with the same function.
+    match canonical(&format!("/{part}")) {
+        Ok(_) => Ok(()),
+        Err(what) => Err(format!("`{path}` never comes: {what}, and requests with that are refused")),
+    }
 }
 
 fn escape(part: &str, at: usize, path: &str) -> Result<(), String> {
@@ -253,16 +260,19 @@ fn rank(segment: &Segment) -> (u8, String) {
     }
 }
 
-/// What decides which requests a path takes: names of segments do not.
-pub(super) fn shape(pattern: &Pattern) -> Vec<Option<&str>> {
+/// The segments of a path, by what decides which requests it takes.
+pub(super) type Shape<'p> = Vec<Option<Cow<'p, str>>>;
+
+/// What decides which requests a path takes: names of segments do not, nor in which of two ways a character is written.
+pub(super) fn shape(pattern: &Pattern) -> Shape<'_> {
     pattern
         .segments
         .iter()
         .map(|segment| match segment {
-            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Literal(text) => Some(decoded(text)),
             Segment::Named(_) => None,
-            // Cannot be a literal: `*` is refused in them.
-            Segment::Rest => Some("**"),
+            // Cannot be a literal: an encoded slash is refused in them.
+            Segment::Rest => Some(Cow::Borrowed("/**")),
         })
         .collect()
 }

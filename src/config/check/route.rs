@@ -9,7 +9,7 @@ use crate::config::document::Document;
 use crate::config::document::policy::Respond;
 use crate::config::document::read::OffOr;
 use crate::config::document::route::{Defaults, LongMatch, Match, Route as Written};
-use crate::config::place::Place;
+use crate::config::place::{At, Place};
 use crate::config::plan::{
     Access, Body, Destination, Headers, HostPattern, Limit, Methods, Pattern, Route, Segment, Upstream,
 };
@@ -54,6 +54,7 @@ fn matched(written: &Match, check: &mut Check<'_>) -> Option<Pattern> {
     let outcome = match written {
         Match::Short(text) => pattern::short(&text.value),
         Match::Long(LongMatch { methods, host, path, .. }) => {
+            named_once(methods.as_ref().map_or(&[][..], |list| &list.items), check);
             let methods = methods.as_ref().map(|list| list.items.iter().map(|at| at.value.clone()).collect());
             if let Some((at, cause)) = host.as_ref().and_then(|at| Some((at, pattern::host(&at.value).err()?))) {
                 check.add_text(at.place, cause);
@@ -63,6 +64,15 @@ fn matched(written: &Match, check: &mut Check<'_>) -> Option<Pattern> {
         }
     };
     outcome.map_err(|cause| check.add_text(written.place(), cause)).ok()
+}
+
+fn named_once(methods: &[At<Method>], check: &mut Check<'_>) {
+    for (index, method) in methods.iter().enumerate() {
+        if let Some(first) = methods.iter().take(index).find(|other| other.value == method.value) {
+            let problem = Problem::at(method.place, format!("`{}` is named twice", method.value));
+            check.add(problem.other(first.place, "the first one").help("remove one"));
+        }
+    }
 }
 
 /// Names as written; two routes with one name could not be told apart in a log.
@@ -223,7 +233,7 @@ fn useless_without_upstream(written: &Written) -> Vec<(&'static str, Place)> {
 }
 
 /// Methods of all routes with one host and path; `None` if one takes all.
-type MethodsByPath<'p> = HashMap<(&'p HostPattern, Vec<Option<&'p str>>), Option<Vec<Method>>>;
+type MethodsByPath<'p> = HashMap<(&'p HostPattern, pattern::Shape<'p>), Option<Vec<Method>>>;
 
 fn methods_by_path(patterns: &[Option<Pattern>]) -> MethodsByPath<'_> {
     let mut by_path: MethodsByPath<'_> = HashMap::new();

@@ -261,7 +261,7 @@ fn segment(text: &str, last: bool) -> Result<Segment, PatternFault> {
 }
 
 /// A segment with its percent-encoding taken off. Canonical paths hold no broken encoding; should one come, it stays.
-pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
+pub fn decoded(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }
