@@ -1,10 +1,11 @@
 //! Differences that lie before and behind the routes: whose tokens are good, who is given which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::model::{Client, Issuer, Listener, Model, Role, User};
 use super::{Change, Kind};
+use crate::config::plan;
 use crate::ground::duration;
 
 /// All of them.
@@ -13,7 +14,9 @@ pub fn changes(old: &Model, new: &Model) -> Vec<Change> {
     pairs(&old.issuers, &new.issuers, |issuer| &issuer.name, |pair| issuer(pair, &mut changes));
     pairs(&old.listeners, &new.listeners, |listener| &listener.address, |pair| listener(pair, &mut changes));
     pairs(&old.clients, &new.clients, |client| &client.id, |pair| client(pair, &mut changes));
-    pairs(&old.roles, &new.roles, |role| &role.name, |pair| role(pair, &mut changes));
+    let given = [given(old), given(new)];
+    pairs(&old.roles, &new.roles, |role| &role.name, |pair| role(pair, &given, &mut changes));
+    of_everybody([old, new], &given, &mut changes);
     pairs(&old.users, &new.users, |user| &user.name, |pair| user(pair, &mut changes));
     changes
 }
@@ -170,7 +173,28 @@ fn client(pair: Pair<'_, Client>, changes: &mut Vec<Change>) {
     }
 }
 
-fn role(pair: Pair<'_, Role>, changes: &mut Vec<Change>) {
+/// Scopes that roles give.
+fn given(model: &Model) -> BTreeSet<&String> {
+    model.roles.iter().flat_map(|role| &role.scopes).collect()
+}
+
+/// A scope that no role gives is for every user: the last role that gives it closes it, and opens it when it goes.
+fn of_everybody(models: [&Model; 2], [before, now]: &[BTreeSet<&String>; 2], changes: &mut Vec<Change>) {
+    let hosted = |model: &&Model| model.issuers.iter().any(|issuer| issuer.name == plan::AUTHORITY);
+    if !models.iter().all(hosted) {
+        return;
+    }
+    for scope in before.difference(now) {
+        let sentence = format!("every user may have the scope `{scope}` now: no role gives it any more");
+        say(Kind::Opens, sentence, changes);
+    }
+    for scope in now.difference(before) {
+        let sentence = format!("only users with a role that gives it may have the scope `{scope}` now");
+        say(Kind::Closes, sentence, changes);
+    }
+}
+
+fn role(pair: Pair<'_, Role>, [given_before, given_now]: &[BTreeSet<&String>; 2], changes: &mut Vec<Change>) {
     match pair {
         Pair::Added(role) => say(
             Kind::Changes,
@@ -179,7 +203,12 @@ fn role(pair: Pair<'_, Role>, changes: &mut Vec<Change>) {
         ),
         Pair::Removed(role) => say(Kind::Closes, format!("there is no role `{}` any more", role.name), changes),
         Pair::Kept(before, now) => {
-            lists(&format!("the role `{}` gives the scope", now.name), &before.scopes, &now.scopes, changes);
+            // Of a scope that roles give in one file alone, it is told what that means for everybody.
+            let told = |role: &Role| -> Vec<String> {
+                let both = role.scopes.iter().filter(|it| given_before.contains(it) && given_now.contains(it));
+                both.cloned().collect()
+            };
+            lists(&format!("the role `{}` gives the scope", now.name), &told(before), &told(now), changes);
         }
     }
 }

@@ -1,4 +1,5 @@
 mod facts;
+mod roles;
 
 use std::collections::BTreeSet;
 
