@@ -32,6 +32,13 @@ pub fn lets_of(route: &plan::Route) -> Vec<(String, String)> {
     let mut add = |what: &str, which: String| lets.push((what.to_owned(), which));
     if route.websocket {
         add("WebSockets", String::new());
+        // Nobody asks a browser before a WebSocket: where no origins are named, pages of every one may open them.
+        match route.cors.as_ref().map(|cors| &cors.origins) {
+            None | Some(Origins::Any) => add("WebSockets of web pages of", "*".to_owned()),
+            Some(Origins::Exact(origins)) => {
+                origins.iter().for_each(|origin| add("WebSockets of web pages of", origin.clone()));
+            }
+        }
     }
     if route.websocket && route.websocket_outlives_token {
         add("WebSockets whose token has ended or was revoked", String::new());

@@ -17,6 +17,9 @@ pub struct Model {
     pub clients: Vec<Client>,
     pub roles: Vec<Role>,
     pub users: Vec<User>,
+    /// Audiences of the authority.
+    #[serde(default)]
+    pub resources: Vec<Resource>,
 }
 
 /// A route.
@@ -107,6 +110,13 @@ pub struct Role {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    pub uri: String,
+    /// Those that mean something there; `None`: all.
+    pub scopes: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     pub name: String,
     pub roles: Vec<String>,
@@ -157,6 +167,11 @@ impl Model {
         self.roles = authority.roles.iter().map(role).collect();
         let user = |user: &plan::authority::User| User { name: user.name.clone(), roles: user.roles.clone() };
         self.users = authority.users.iter().map(user).collect();
+        let resource = |resource: &plan::authority::Resource| Resource {
+            uri: resource.uri.clone(),
+            scopes: resource.scopes.clone(),
+        };
+        self.resources = std::iter::once(&authority.resource).chain(&authority.resources).map(resource).collect();
     }
 }
 
@@ -169,10 +184,30 @@ fn access_of(route: &plan::Route) -> Access {
             scopes_any: rule.scopes.any.clone(),
             roles_all: rule.roles.all.clone(),
             roles_any: rule.roles.any.clone(),
-            conditions: rule.conditions.clone(),
+            conditions: rule.conditions.iter().map(|text| placed(text, &route.pattern)).collect(),
             issuers: rule.issuers.clone(),
         }),
     }
+}
+
+/// A condition with the places of the segments that it reads: one name may stand for another part of the path in two files.
+/// What of `path` is not read by a plain name may be any of them.
+fn placed(text: &str, pattern: &plan::Pattern) -> String {
+    let of_path: Vec<&str> = text
+        .match_indices("path")
+        .filter(|(at, _)| !text.get(..*at).is_some_and(|before| before.trim_end().ends_with('.')))
+        .filter_map(|(at, word)| text.get(at + word.len()..))
+        .collect();
+    let any = of_path.iter().any(|rest| !rest.trim_start().starts_with('.'));
+    let read: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let places = pattern.segments.iter().enumerate().filter_map(|(index, segment)| match segment {
+        plan::Segment::Named(name) if !of_path.is_empty() && (any || read.contains(&name.as_str())) => {
+            Some(format!("`{name}` is segment {}", index + 1))
+        }
+        plan::Segment::Named(_) | plan::Segment::Literal(_) | plan::Segment::Rest => None,
+    });
+    let places: Vec<String> = places.collect();
+    if places.is_empty() { text.to_owned() } else { format!("{text} ({})", places.join(", ")) }
 }
 
 fn route_of(plan: &Plan, route: &plan::Route) -> Route {

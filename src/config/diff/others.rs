@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::model::{Client, Issuer, Listener, Model, Role, User};
+use super::model::{Client, Issuer, Listener, Model, Resource, Role, User};
 use super::{Change, Kind};
 use crate::config::plan;
 use crate::ground::duration;
@@ -14,6 +14,7 @@ pub fn changes(old: &Model, new: &Model) -> Vec<Change> {
     pairs(&old.issuers, &new.issuers, |issuer| &issuer.name, |pair| issuer(pair, &mut changes));
     pairs(&old.listeners, &new.listeners, |listener| &listener.address, |pair| listener(pair, &mut changes));
     pairs(&old.clients, &new.clients, |client| &client.id, |pair| client(pair, &mut changes));
+    pairs(&old.resources, &new.resources, |resource| &resource.uri, |pair| resource(pair, &mut changes));
     let given = [given(old), given(new)];
     pairs(&old.roles, &new.roles, |role| &role.name, |pair| role(pair, &given, &mut changes));
     of_everybody([old, new], &given, &mut changes);
@@ -168,6 +169,25 @@ fn client(pair: Pair<'_, Client>, changes: &mut Vec<Change>) {
                 }
                 (true, false) => say(Kind::Closes, format!("{who} has to ask people for their consent"), changes),
                 (true, true) | (false, false) => {}
+            }
+        }
+    }
+}
+
+/// What means something at an audience. One that comes or goes is told with its issuer.
+fn resource(pair: Pair<'_, Resource>, changes: &mut Vec<Change>) {
+    let Pair::Kept(before, now) = pair else { return };
+    let what = format!("tokens for `{}` may have", now.uri);
+    match (&before.scopes, &now.scopes) {
+        (None, None) => {}
+        (Some(_), None) => say(Kind::Opens, format!("{what} every scope now"), changes),
+        (None, Some(now)) => say(Kind::Closes, format!("{what} the scopes `{}` alone", now.join(" ")), changes),
+        (Some(before), Some(now)) => {
+            for added in now.iter().filter(|one| !before.contains(one)) {
+                say(Kind::Opens, format!("{what} the scope `{added}`, which they did not before"), changes);
+            }
+            for removed in before.iter().filter(|one| !now.contains(one)) {
+                say(Kind::Closes, format!("{what} the scope `{removed}` no longer"), changes);
             }
         }
     }

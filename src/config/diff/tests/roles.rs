@@ -1,7 +1,7 @@
-//! What roles of the authority open.
+//! What roles and resources of the authority open.
 
 use super::*;
-use crate::config::diff::model::{Issuer, Role};
+use crate::config::diff::model::{Issuer, Resource, Role};
 use crate::config::plan;
 
 fn hosted() -> Model {
@@ -14,6 +14,11 @@ fn of_roles(roles: &[(&str, &[&str])]) -> Model {
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
     };
     Model { roles: roles.iter().map(role).collect(), ..hosted() }
+}
+
+fn of_resource(scopes: Option<&[&str]>) -> Model {
+    let scopes = scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect());
+    Model { resources: vec![Resource { uri: "https://api".to_owned(), scopes }], ..hosted() }
 }
 
 fn told(old: &Model, new: &Model) -> Vec<String> {
@@ -43,4 +48,17 @@ fn a_scope_that_another_role_gives_too_opens_and_closes_for_the_role_alone() {
     let other = of_roles(&[("clerk", &[]), ("boss", &["a"])]);
     assert_eq!(told(&one, &other), ["CLOSES: the role `clerk` gives the scope `a` no longer"]);
     assert_eq!(told(&other, &one), ["OPENS: the role `clerk` gives the scope `a`, which it did not before"]);
+}
+
+#[test]
+fn scopes_that_mean_something_at_a_resource_open_and_close() {
+    let (all, one, two) = (of_resource(None), of_resource(Some(&["a"])), of_resource(Some(&["a", "b"])));
+    let what = "tokens for `https://api` may have";
+    assert_eq!(
+        told(&one, &two),
+        [format!("OPENS: {what} the scope `b`, which it did not before").replace("it did", "they did")]
+    );
+    assert_eq!(told(&two, &one), [format!("CLOSES: {what} the scope `b` no longer")]);
+    assert_eq!(told(&two, &all), [format!("OPENS: {what} every scope now")]);
+    assert_eq!(told(&all, &two), [format!("CLOSES: {what} the scopes `a b` alone")]);
 }
