@@ -53,16 +53,21 @@ impl PasswordHash {
 
 /// Compares; without a hash it works as long and says `Wrong`.
 pub fn verify_or_decoy(hash: Option<&PasswordHash>, presented: &Secret) -> Verdict {
+    verify_by(&mut Kind::fits, hash, presented)
+}
+
+fn verify_by(fits: &mut dyn FnMut(&Kind, &[u8]) -> bool, hash: Option<&PasswordHash>, presented: &Secret) -> Verdict {
+    let normal = normal(presented);
+    // The system that a hash comes from may have hashed what was typed, letter by letter. The decoy is asked as often as a
+    // hash is that a wrong password does not fit: who is known here would show in the time otherwise.
+    let mut fits_any_form = |kind: &Kind| {
+        fits(kind, normal.expose().as_bytes()) || (normal != *presented && fits(kind, presented.expose().as_bytes()))
+    };
     let Some(hash) = hash else {
-        let _ = Kind::Argon2id(DECOY.to_owned()).fits(normal(presented).expose().as_bytes());
+        fits_any_form(&Kind::Argon2id(DECOY.to_owned()));
         return Verdict::Wrong;
     };
-    let normal = normal(presented);
-    let mut fits = hash.kind.fits(normal.expose().as_bytes());
-    // The system that it comes from may have hashed what was typed, letter by letter.
-    if !fits && normal != *presented {
-        fits = hash.kind.fits(presented.expose().as_bytes());
-    }
+    let fits = fits_any_form(&hash.kind);
     match (fits, hash.is_current) {
         (true, true) => Verdict::Right,
         (true, false) => Verdict::RightButOld,

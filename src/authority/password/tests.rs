@@ -49,6 +49,24 @@ fn ui_08_a_password_is_the_same_however_it_was_typed() {
 }
 
 #[test]
+fn a_wrong_password_costs_a_user_and_nobody_the_same_hashes_however_it_was_typed() {
+    let own = PasswordHash::new(DECOY).unwrap();
+    let hashes = |hash, password: &str| {
+        let mut hashes = 0;
+        let mut count = |_: &Kind, _: &[u8]| {
+            hashes += 1;
+            false
+        };
+        assert_eq!(verify_by(&mut count, hash, &Secret::new(password)), Verdict::Wrong);
+        hashes
+    };
+    for (password, expected) in [("caf\u{e9}", 1), ("cafe\u{301}", 2)] {
+        assert_eq!(hashes(Some(&own), password), expected, "{password}");
+        assert_eq!(hashes(None, password), expected, "{password}");
+    }
+}
+
+#[test]
 fn a_hash_that_cannot_be_or_costs_too_much_is_refused_without_being_repeated() {
     for (text, part) in [
         ("plainly-a-password", "one of Argon2id"),
