@@ -209,13 +209,16 @@ pub trait People {
     /// Disables or enables; disabling ends sessions and revokes grants.
     fn disable_user(&self, id: String, disabled: bool, now: Time, tokens_end: Time) -> Act<'_, bool>;
 
-    /// Sets or removes the second factor together with the recovery codes, and ends all sessions but the spared one.
+    /// Sets or removes the second factor together with the recovery codes: ends all sessions but the spared one and revokes
+    /// all grants of the user, as a new password does.
     fn set_second_factor(
         &self,
         id: String,
         factor: Option<SecondFactor>,
         recovery: Vec<Digest>,
         spare: Spare,
+        now: Time,
+        tokens_end: Time,
     ) -> Act<'_, bool>;
 
     /// Second factors whose secret, as it is kept, does not begin with the byte `first`: user and secret, at most `most`.

@@ -66,7 +66,9 @@ impl Authority {
         let codes = recovery::new_codes(&*self.random);
         let digests: Vec<Digest> = codes.iter().filter_map(|code| recovery::digest(code)).collect();
         let spare = Spare::Session(owner.session.sid.clone());
-        self.store.set_second_factor(id.clone(), Some(factor.clone()), digests.clone(), spare).await?;
+        let (kept, end) = (digests.clone(), self.tokens_end(now));
+        self.store.set_second_factor(id.clone(), Some(factor.clone()), kept, spare, now, end).await?;
+        self.revocations_changed();
         self.tell(audit::second_factor_set(&id, incoming)).await?;
         (owner.user.second_factor, owner.user.recovery) = (Some(factor), digests);
         self.show_codes(owner, visit, incoming, ("account.factor_done", codes)).await
@@ -88,7 +90,10 @@ impl Authority {
 
     pub(super) async fn remove_factor(&self, owner: Owner, incoming: &Incoming) -> Result<Response<Bytes>, OAuthError> {
         let spare = Spare::Session(owner.session.sid.clone());
-        self.store.set_second_factor(owner.user.id.clone(), None, Vec::new(), spare).await?;
+        let now = self.clock.now();
+        let (id, end) = (owner.user.id.clone(), self.tokens_end(now));
+        self.store.set_second_factor(id, None, Vec::new(), spare, now, end).await?;
+        self.revocations_changed();
         self.tell(audit::second_factor_removed(&owner.user.id, incoming)).await?;
         Ok(self.to_account("factor_gone"))
     }

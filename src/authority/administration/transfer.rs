@@ -255,7 +255,7 @@ impl Administration {
             self.store.disable_user(id.clone(), new.disabled, now, end).await?;
         }
         if secret(&new.second_factor) != secret(&old.second_factor) && new.second_factor.is_some() {
-            self.store.set_second_factor(id, new.second_factor, new.recovery, Spare::None).await?;
+            self.store.set_second_factor(id, new.second_factor, new.recovery, Spare::None, now, end).await?;
         }
         Ok(())
     }

@@ -127,7 +127,8 @@ impl Administration {
         if user.second_factor.is_none() {
             return Err(wish(format!("user `{name}` has no second factor")));
         }
-        self.store.set_second_factor(user.id.clone(), None, Vec::new(), Spare::None).await?;
+        let (id, now) = (user.id.clone(), self.clock.now());
+        self.store.set_second_factor(id, None, Vec::new(), Spare::None, now, self.tokens_end(now)).await?;
         self.tell("admin.user", &user.id, "second factor removed").await
     }
 

@@ -175,6 +175,17 @@ async fn ui_09_a_second_factor_is_set_up_used_once_per_step_and_taken_away_again
 }
 
 #[tokio::test]
+async fn a_new_second_factor_ends_what_was_granted_before() {
+    let house = house().await;
+    let tokens = house.tokens("web", "openid offline_access read").await;
+    let (mut browser, page) = account(&house).await;
+    let setup = browser.submit(&page, "/account", &[("action", "begin_factor")]).await;
+    let code = code_of(&setup, &house);
+    browser.submit(&setup, "/account", &[("action", "confirm_factor"), ("code", &code)]).await;
+    house.refresh("web", tokens.text("refresh_token"), "").await.is_refused(400, "invalid_grant");
+}
+
+#[tokio::test]
 async fn ui_13_a_user_may_allow_less_or_nothing() {
     let house = house().await;
     let mut browser = Browser::new(&house);

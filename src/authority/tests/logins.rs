@@ -82,8 +82,8 @@ async fn ui_07_a_store_that_fails_at_the_second_factor_costs_no_attempt() {
     let secret = [5; 20];
     let sealed = house.authority.sealer.seal(&crate::authority::prove::totp_context("usr_alice"), &secret).unwrap();
     let factor = crate::store::SecondFactor { secret: sealed, made: house.clock.now(), last_step: None };
-    let spare = crate::store::Spare::None;
-    house.store.set_second_factor("usr_alice".into(), Some(factor), vec![], spare).await.unwrap();
+    let (spare, now) = (crate::store::Spare::None, house.clock.now());
+    house.store.set_second_factor("usr_alice".into(), Some(factor), vec![], spare, now, now).await.unwrap();
     let user = house.store.user("usr_alice".into()).await.unwrap().unwrap();
     let code = totp::code(&secret, house.clock.now());
     let is_down = |down| memory.is_down.store(down, std::sync::atomic::Ordering::SeqCst);
@@ -168,7 +168,7 @@ impl Meanwhile {
         let done = match self {
             Self::Password => memory.set_password(id, cheap_hash("another one"), spare, now, tokens_end),
             Self::Disabled => memory.disable_user(id, true, now, tokens_end),
-            Self::SecondFactor => memory.set_second_factor(id, Some(factor), vec![], spare),
+            Self::SecondFactor => memory.set_second_factor(id, Some(factor), vec![], spare, now, tokens_end),
         };
         assert!(futures_util::FutureExt::now_or_never(done).unwrap().unwrap());
     }

@@ -85,6 +85,7 @@ macro_rules! backends {
         people::a_disabled_user_is_signed_out_and_can_come_back,
         people::a_profile_is_replaced_whole,
         people::a_time_step_and_a_recovery_code_are_used_once,
+        people::a_second_factor_that_comes_or_goes_ends_other_sessions_and_all_grants,
         people::a_second_factor_is_sealed_anew_only_from_what_was_seen,
         people::users_of_the_file_come_change_and_go_with_it,
         people::a_name_of_a_command_is_not_the_files,

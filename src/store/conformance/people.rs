@@ -114,7 +114,7 @@ pub(super) async fn a_time_step_and_a_recovery_code_are_used_once(store: &Shared
     let factor = SecondFactor { secret: vec![1], made: NOW, last_step: None };
     let codes = vec![digest("a"), digest("b")];
     let spare = Spare::Session("s1".into());
-    assert!(store.set_second_factor("u1".into(), Some(factor), codes, spare).await.unwrap());
+    assert!(store.set_second_factor("u1".into(), Some(factor), codes, spare, NOW, TOKENS_END).await.unwrap());
     assert_eq!(left(store).await.0, ["s1"]);
     for (step, fits) in [(5, true), (5, false), (4, false), (6, true)] {
         assert_eq!(store.use_step("u1".into(), step).await.unwrap(), fits, "{step}");
@@ -124,9 +124,20 @@ pub(super) async fn a_time_step_and_a_recovery_code_are_used_once(store: &Shared
     }
     assert!(store.set_recovery("u1".into(), vec![digest("c")]).await.unwrap());
     assert_eq!(store.user("u1".into()).await.unwrap().unwrap().recovery, [digest("c")]);
-    assert!(store.set_second_factor("u1".into(), None, vec![], Spare::None).await.unwrap());
+    assert!(store.set_second_factor("u1".into(), None, vec![], Spare::None, NOW, TOKENS_END).await.unwrap());
     assert!(!store.use_step("u1".into(), 99).await.unwrap());
     assert!(!store.use_recovery("u1".into(), digest("c")).await.unwrap());
+}
+
+pub(super) async fn a_second_factor_that_comes_or_goes_ends_other_sessions_and_all_grants(store: &SharedStore) {
+    settled(store).await;
+    let (set, factor) = (Spare::Session("s2".into()), SecondFactor { secret: vec![1], made: NOW, last_step: None });
+    assert!(store.set_second_factor("u1".into(), Some(factor), vec![], set, NOW, TOKENS_END).await.unwrap());
+    assert_eq!(left(store).await, (vec!["s2".to_owned()], 0, 1));
+    store.keep_grant(grant(2, "spa", "u1")).await.unwrap();
+    assert!(store.set_second_factor("u1".into(), None, vec![], Spare::None, NOW, TOKENS_END).await.unwrap());
+    assert_eq!(left(store).await, (vec![], 0, 1));
+    assert!(!store.set_second_factor("u9".into(), None, vec![], Spare::None, NOW, TOKENS_END).await.unwrap());
 }
 
 pub(super) async fn a_second_factor_is_sealed_anew_only_from_what_was_seen(store: &SharedStore) {

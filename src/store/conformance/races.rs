@@ -134,7 +134,7 @@ pub(super) async fn of_64_ends_of_a_transaction_at_once_one_counts(store: &Share
 pub(super) async fn of_64_uses_at_once_of_what_is_good_once_one_counts(store: &SharedStore) {
     store.add_user(user("u1", "alice")).await.unwrap();
     let factor = SecondFactor { secret: vec![1], made: NOW, last_step: None };
-    store.set_second_factor("u1".into(), Some(factor), vec![digest("a")], Spare::None).await.unwrap();
+    store.set_second_factor("u1".into(), Some(factor), vec![digest("a")], Spare::None, NOW, TOKENS_END).await.unwrap();
     assert_eq!(wins(&at_once(store, |store, _| store.use_step("u1".into(), 7)).await), 1);
     assert_eq!(wins(&at_once(store, |store, _| store.use_recovery("u1".into(), digest("a"))).await), 1);
     assert_eq!(wins(&at_once(store, |store, _| store.use_assertion(digest("j"), after(9))).await), 1);

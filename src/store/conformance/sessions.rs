@@ -102,9 +102,10 @@ pub(super) async fn what_comes_of_a_login_is_kept_only_while_what_it_proved_is_s
                 store.set_password(id.clone(), "new".into(), Spare::Session("s".into()), NOW, TOKENS_END).await.unwrap()
             }
             Disabled => store.disable_user(id.clone(), true, NOW, TOKENS_END).await.unwrap(),
-            Factor => {
-                store.set_second_factor(id.clone(), Some(factor), vec![], Spare::Session("s".into())).await.unwrap()
-            }
+            Factor => store
+                .set_second_factor(id.clone(), Some(factor), vec![], Spare::Session("s".into()), NOW, TOKENS_END)
+                .await
+                .unwrap(),
             Removed => store.remove_user(id.clone(), NOW, TOKENS_END).await.unwrap(),
         };
         assert!(done, "{meanwhile:?}");

@@ -92,11 +92,14 @@ impl People for Memory {
         factor: Option<SecondFactor>,
         recovery: Vec<Digest>,
         spare: Spare,
+        now: Time,
+        tokens_end: Time,
     ) -> Act<'_, bool> {
         self.act(move |rows| {
             let Some(user) = rows.users.get_mut(&id) else { return false };
             (user.second_factor, user.recovery) = (factor, recovery);
             rows.end_sessions(&id, &spare);
+            rows.revoke_grants(&Whose::User(id), now, tokens_end);
             true
         })
     }

@@ -98,8 +98,11 @@ impl People for Postgres {
         factor: Option<SecondFactor>,
         recovery: Vec<Digest>,
         spare: Spare,
+        now: Time,
+        tokens_end: Time,
     ) -> Act<'_, bool> {
-        self.once("set a second factor", (id, factor, recovery, spare), |db, (id, factor, recovery, spare)| {
+        let input = (id, factor, recovery, spare, now, tokens_end);
+        self.once("set a second factor", input, |db, (id, factor, recovery, spare, now, tokens_end)| {
             Box::pin(async move {
                 let (secret, made, step) = match factor {
                     Some(factor) => (Some(&factor.secret), Some(column(factor.made)), factor.last_step),
@@ -109,6 +112,7 @@ impl People for Postgres {
                 let set = "UPDATE portcullis.person SET totp = $2, totp_made = $3, totp_step = $4 WHERE id = $1";
                 let done = db.execute(set, &[&kept(id), &secret, &made, &step]).await?;
                 sessions::end_all(db, id, spare).await?;
+                revoke::grants(db, &Ending::Whose(&Whose::User(id.clone())), *now, *tokens_end).await?;
                 if done > 0 {
                     users::set_recovery(db, id, recovery).await?;
                 }

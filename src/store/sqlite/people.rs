@@ -86,6 +86,8 @@ impl People for Sqlite {
         factor: Option<SecondFactor>,
         recovery: Vec<Digest>,
         spare: Spare,
+        now: Time,
+        tokens_end: Time,
     ) -> Act<'_, bool> {
         self.writer.run("set a second factor", move |file| {
             let (secret, made, step) = match factor {
@@ -100,6 +102,7 @@ impl People for Sqlite {
             if done > 0 {
                 set_recovery(file, &id, &recovery)?;
             }
+            revoke::grants(file, &Ending::Whose(&Whose::User(id)), now, tokens_end)?;
             Ok(done > 0)
         })
     }
