@@ -7,7 +7,7 @@ use aws_lc_rs::{constant_time, hmac};
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{COOKIE, SET_COOKIE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 
 use super::Authority;
 use super::audit;
@@ -38,8 +38,11 @@ const SESSION_PREFIX: &str = "pc_ss_";
 pub(super) struct Visit {
     /// The value of its cookie.
     browser: String,
-    /// It had none and gets this one.
+    /// It came without one.
     is_new: bool,
+    /// Without one, it gets this. Not where another site may have posted: then our cookies stayed at home, and this one
+    /// would replace them.
+    gets_name: bool,
     pub session: Option<(Session, User)>,
     /// There is a cookie of a session that is over.
     is_stale: bool,
@@ -63,9 +66,14 @@ impl Visit {
         self.session.as_ref().map(|(session, _)| session.digest)
     }
 
+    /// Something is sealed for this browser that it has to be known by later, even if another site has posted it.
+    pub(super) fn needs_name(&mut self) {
+        self.gets_name = true;
+    }
+
     /// Adds the cookies to an answer.
     pub(super) fn dress(mut self, mut response: Response<Bytes>) -> Response<Bytes> {
-        if self.is_new {
+        if self.is_new && self.gets_name {
             self.cookies.extend(cookie(BROWSER, &self.browser, Some(KEPT)));
         }
         if self.is_stale && !self.cookies.iter().any(|line| line.as_bytes().starts_with(SESSION.as_bytes())) {
@@ -92,6 +100,7 @@ impl Authority {
         Ok(Visit {
             browser: browser.unwrap_or_else(|| self.random.token(32)),
             is_new,
+            gets_name: incoming.method != Method::POST,
             is_stale: session.is_none() && cookies.one(SESSION).is_some(),
             session,
             known: known.split('.').filter(|mark| mark.len() == 43).take(MOST_KNOWN).map(str::to_owned).collect(),

@@ -45,6 +45,10 @@ struct Owner {
 impl Authority {
     pub(super) async fn account(&self, incoming: &Incoming, visit: &mut Visit) -> Result<Response<Bytes>, OAuthError> {
         let Some((session, user)) = visit.session.clone() else {
+            // What is posted by another site begins nothing: the page itself does, once the browser comes by itself.
+            if incoming.method == Method::POST {
+                return Ok(see_other(&self.path(LOGIN)));
+            }
             return self.to_page(LOGIN, &self.begin(Purpose::Account { fresh_since: None }, visit));
         };
         let owner = Owner { session, user };

@@ -34,6 +34,7 @@ impl Authority {
         match read_parameters(incoming).and_then(|form| Request::read(&form, self)) {
             Ok(request) => {
                 let transaction = self.begin(Purpose::Authorize(request), visit);
+                visit.needs_name();
                 self.go_on(&transaction, visit, incoming).await
             }
             Err(Invalid::Page(code, sentence)) => Ok(self.error_page(incoming, code, sentence)),

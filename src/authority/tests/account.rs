@@ -248,6 +248,28 @@ async fn ui_14_a_new_password_wants_a_fresh_login_and_signs_everything_else_out(
 }
 
 #[tokio::test]
+async fn another_site_that_posts_to_our_pages_gives_the_browser_no_other_name() {
+    let house = house().await;
+    let cross = [("origin", "https://evil.test"), ("sec-fetch-site", "cross-site")];
+    let too_long = "x".repeat(8 * 1024);
+    for (target, form) in [
+        ("/login", ("username", "alice")),
+        ("/consent", ("decision", "allow")),
+        ("/account", ("action", "leave")),
+        ("/oauth/logout", ("decision", "leave")),
+        ("/oauth/authorize", ("state", &too_long)),
+    ] {
+        let mut nameless = Browser::new(&house);
+        nameless.send(Method::POST, target, Some(&[form]), &cross).await;
+        assert!(nameless.cookies.is_empty(), "{target}: {:?}", nameless.cookies);
+    }
+    let mut browser = Browser::new(&house);
+    let first = browser.get("/account").await;
+    browser.follow(first).await;
+    assert!(browser.cookies.contains_key("__Host-portcullis-browser"));
+}
+
+#[tokio::test]
 async fn ui_05_signing_out_everywhere_ends_sessions_and_grants() {
     let house = house().await;
     let tokens = house.tokens("web", "openid offline_access read").await;
