@@ -12,8 +12,8 @@ pub(super) const SEALED: u8 = 1;
 
 const DER: u8 = 0x30;
 
-/// The shortest secret that a key is made of, in bytes.
-const SHORTEST: usize = 32;
+/// The shortest secret that a key is made of, in bytes: 128 bits in base64url.
+pub const SHORTEST: usize = 22;
 
 /// Whether what is kept is sealed, under whichever key.
 pub(super) fn is_sealed(kept: &[u8]) -> bool {
@@ -53,7 +53,7 @@ impl Sealer {
         let bytes = secret.expose().as_bytes();
         if bytes.len() < SHORTEST {
             return Err(format!(
-                "the encryption key has fewer than {SHORTEST} characters; `openssl rand -hex 32` makes a good one"
+                "the encryption key has fewer than {SHORTEST} characters; `openssl rand -base64 32` makes a good one"
             ));
         }
         let mut key = [0_u8; 32];
@@ -105,5 +105,16 @@ impl Sealer {
             .map_err(|_| SealFault::Damaged)?
             .to_vec();
         Ok(Opened { clear, is_to_seal: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_of_128_random_bits_in_base64url_is_enough_and_a_shorter_one_is_refused() {
+        assert!(Sealer::with(&Secret::new("q".repeat(22))).is_ok());
+        assert!(Sealer::with(&Secret::new("q".repeat(21))).is_err());
     }
 }

@@ -16,6 +16,7 @@ pub(super) use scope::{is_scope, not_a_scope, role_names, scope_names};
 use std::time::Duration;
 
 use super::{Check, secret, text};
+use crate::authority::sealing::SHORTEST;
 use crate::config::document::Document;
 use crate::config::document::authority::Authority as Written;
 use crate::config::place::At;
@@ -26,9 +27,6 @@ use crate::ground::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// 128 bits in base64url.
-const SHORTEST_ENCRYPTION_KEY: usize = 22;
 
 /// What clients are checked against.
 struct Context<'a> {
@@ -113,7 +111,7 @@ fn keys(written: &Written, check: &mut Check<'_>) -> SigningKeys {
     }
     let known = encryption.and_then(|written| Some((written.place, secret::known(written, check)??)));
     if let Some((place, _)) = known.as_ref().filter(|(_, secret)| is_short(secret)) {
-        let cause = format!("this secret is shorter than {SHORTEST_ENCRYPTION_KEY} characters, and can be guessed");
+        let cause = format!("this secret is shorter than {SHORTEST} characters, and can be guessed");
         check.add(Problem::at(*place, cause).help("make one by `openssl rand -base64 32`"));
     }
     SigningKeys {
@@ -123,7 +121,7 @@ fn keys(written: &Written, check: &mut Check<'_>) -> SigningKeys {
 }
 
 fn is_short(secret: &Secret) -> bool {
-    secret.expose().len() < SHORTEST_ENCRYPTION_KEY
+    secret.expose().len() < SHORTEST
 }
 
 fn audit(written: &Written, store: Option<&Store>, check: &mut Check<'_>) -> Audit {
