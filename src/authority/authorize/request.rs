@@ -158,6 +158,10 @@ fn kind(form: &Form, client: &Client) -> Result<Response, Fault> {
         ["code"] => (Response::Code, Grant::AuthorizationCode),
         ["token"] => (Response::Token, Grant::Implicit),
         ["id_token", "token"] => (Response::IdTokenToken, Grant::Implicit),
+        ["id_token"] if client.may_use(Grant::Implicit) => {
+            let which = "an ID token alone is not given here: the response_types are code, token and id_token token";
+            return Err(Fault::new("unsupported_response_type", which));
+        }
         _ => return Err(Fault::new("unsupported_response_type", "this response_type is not supported")),
     };
     if !client.may_use(grant) {

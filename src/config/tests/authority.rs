@@ -224,7 +224,7 @@ fn response_types_follow_from_grants_and_scopes() {
     check(&format!("{redirects}, {implicit}, grants: [implicit]"), &[ResponseType::Token]);
     check(
         &format!("{redirects}, {implicit}, grants: [implicit], scopes: [openid]"),
-        &[ResponseType::Token, ResponseType::IdToken, ResponseType::IdTokenToken],
+        &[ResponseType::Token, ResponseType::IdTokenToken],
     );
     check("secret: {env: WEB_SECRET}, grants: [client_credentials]", &[]);
 

@@ -98,7 +98,6 @@ pub struct Refresh {
 pub enum ResponseType {
     Code,
     Token,
-    IdToken,
     IdTokenToken,
 }
 
@@ -112,7 +111,8 @@ impl Client {
         self.grants.contains(&grant)
     }
 
-    /// `code` by the grant `authorization_code`; by `implicit` `token`, and with the scope `openid` those with `id_token`.
+    /// `code` by the grant `authorization_code`; by `implicit` `token`, and with the scope `openid` `id_token token`.
+    /// An ID token alone is not given by redirect.
     pub fn response_types(&self) -> Vec<ResponseType> {
         response_types(&self.grants, &self.scopes)
     }
@@ -127,7 +127,7 @@ pub(in crate::config) fn response_types(grants: &[Grant], scopes: &[String]) -> 
     if grants.contains(&Grant::Implicit) {
         types.push(ResponseType::Token);
         if scopes.iter().any(|scope| scope == "openid") {
-            types.extend([ResponseType::IdToken, ResponseType::IdTokenToken]);
+            types.push(ResponseType::IdTokenToken);
         }
     }
     types
@@ -139,7 +139,6 @@ impl ResponseType {
         match self {
             Self::Code => "code",
             Self::Token => "token",
-            Self::IdToken => "id_token",
             Self::IdTokenToken => "id_token token",
         }
     }
