@@ -102,10 +102,17 @@ impl fmt::Display for RedirectUri {
 
 /// What a browser is allowed to be sent to by a form on our pages: the origin of a validated redirect URI, or its scheme.
 pub(super) fn form_target(redirect_uri: &str) -> String {
-    match Url::parse(redirect_uri) {
-        Ok(url) if url.has_host() && matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization(),
-        Ok(url) => format!("{}:", url.scheme()),
-        Err(_) => "'none'".to_owned(),
+    Url::parse(redirect_uri).map_or_else(|_| "'none'".to_owned(), |url| source(&url))
+}
+
+/// As a policy says it. It has no word for the host of a private scheme, nor for an IPv6 address (CSP 3 section 2.3.1):
+/// browsers pass over a source that has one, and block what it was to allow.
+fn source(url: &Url) -> String {
+    match url.host() {
+        Some(Host::Domain(_) | Host::Ipv4(_)) if matches!(url.scheme(), "http" | "https") => {
+            url.origin().ascii_serialization()
+        }
+        Some(_) | None => format!("{}:", url.scheme()),
     }
 }
 
@@ -113,11 +120,13 @@ pub(super) fn form_target(redirect_uri: &str) -> String {
 /// list on every redirect until there is a page.
 pub(super) fn form_targets(redirect_uri: &str, client: Option<&Client>) -> String {
     let mut targets = vec![form_target(redirect_uri)];
-    let is_origin = |text: &&String| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == **text);
-    let more = client.into_iter().flat_map(|client| &client.parts().origins).filter(is_origin);
-    for origin in more {
-        if !targets.contains(origin) {
-            targets.push(origin.clone());
+    let of_origin = |text: &String| {
+        let url = Url::parse(text).ok().filter(|url| url.origin().ascii_serialization() == *text)?;
+        Some(source(&url))
+    };
+    for more in client.into_iter().flat_map(|client| &client.parts().origins).filter_map(of_origin) {
+        if !targets.contains(&more) {
+            targets.push(more);
         }
     }
     targets.join(" ")
@@ -213,6 +222,28 @@ mod tests {
         ] {
             check(own, other, same);
         }
+    }
+
+    #[test]
+    fn forms_may_go_to_what_a_policy_can_name_and_by_scheme_where_it_has_no_word_for_the_host() {
+        for (address, expected) in [
+            ("https://app.example/cb?x", "https://app.example"),
+            ("http://127.0.0.1:51234/cb", "http://127.0.0.1:51234"),
+            ("http://[::1]:51234/cb", "http:"),
+            ("https://[2001:db8::1]/cb", "https:"),
+            ("com.example.app:/cb", "com.example.app:"),
+        ] {
+            assert_eq!(form_target(address), expected);
+        }
+        let origins = ["https://[2001:db8::1]", "https://next.example", "https://next.example/path"].map(str::to_owned);
+        let parts = crate::authority::ClientParts {
+            origins: origins.to_vec(),
+            redirect_uris: vec![RedirectUri::new("http://[::1]/cb").unwrap()],
+            grants: vec![crate::authority::Grant::AuthorizationCode],
+            ..crate::authority::ClientParts::named("native")
+        };
+        let client = Client::new(parts).unwrap();
+        assert_eq!(form_targets("http://[::1]:51234/cb", Some(&client)), "http: https: https://next.example");
     }
 
     #[test]
