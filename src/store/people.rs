@@ -211,6 +211,7 @@ pub trait People {
 
     /// Sets or removes the second factor together with the recovery codes: ends all sessions but the spared one and revokes
     /// all grants of the user, as a new password does.
+    #[expect(clippy::too_many_arguments, reason = "one act: the factor, its codes, and what ends with the one before")]
     fn set_second_factor(
         &self,
         id: String,
