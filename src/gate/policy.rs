@@ -113,6 +113,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method};
 
     use super::*;
+    use crate::gate::cors::{CorsSettings, Origins};
     use crate::observe::Reason;
 
     fn check(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], expected: Option<Reason>) {
@@ -149,5 +150,38 @@ mod tests {
         check_of(&rule, &[(CONTENT_TYPE, "text/xml")], true, Some(Reason::BodyTypeRefused));
         check_of(&rule, &[(CONTENT_TYPE, "application/json")], true, None);
         check_of(&rule, &[(CONTENT_LENGTH, "0")], true, None);
+    }
+
+    /// Attacks on law 1: whoever makes the tunnel reads a list of words, and so does whoever judges its origin.
+    #[test]
+    fn a_websocket_of_another_page_is_refused_however_its_upgrade_is_written() {
+        let settings = CorsSettings {
+            origins: Origins::Exact(vec!["https://app.example".to_owned()]),
+            methods: None,
+            headers: Vec::new(),
+            expose: Vec::new(),
+            credentials: false,
+            max_age: std::time::Duration::ZERO,
+        };
+        let policy = Policy { cors: Some(Cors::new(settings).unwrap()), ..Policy::bare() };
+        let judged = |upgrade: &'static str, origin: &'static str| {
+            let mut headers = Fields::new();
+            headers.append(&UPGRADE, upgrade);
+            headers.append(&ORIGIN, origin);
+            let head = Head {
+                method: &Method::GET,
+                host: "x",
+                path: "/",
+                query: None,
+                client: Ipv4Addr::LOCALHOST.into(),
+                secure: true,
+                headers: &headers,
+            };
+            policy.check_upgrade(&head).is_ok()
+        };
+        for upgrade in ["websocket", "WebSocket", "websocket, x", "x ,\twebsocket"] {
+            assert!(!judged(upgrade, "https://evil.example") && judged(upgrade, "https://app.example"), "{upgrade}");
+        }
+        assert!(judged("h2c", "https://evil.example"), "nothing else is made a tunnel of");
     }
 }
