@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Returns memory to the system after a burst of connections, where glibc's keeps it.
+/// Returns memory to the system after a burst of connections, where glibc's keeps it. Its second version (Cargo.toml): the third takes a detour for each
+/// size that is no power of two, as it is asked with an alignment each time.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

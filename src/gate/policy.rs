@@ -116,22 +116,23 @@ mod tests {
     use crate::gate::cors::{CorsSettings, Origins};
     use crate::observe::Reason;
 
+    fn head<'a>(method: &'a Method, headers: &'a Fields) -> Head<'a> {
+        let client = Ipv4Addr::LOCALHOST.into();
+        Head { method, host: "x", path: "/", query: None, client, secure: false, headers }
+    }
+
     fn check(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], expected: Option<Reason>) {
         check_of(rule, headers, false, expected);
     }
 
     fn check_of(rule: &BodyRule, headers: &[(http::HeaderName, &'static str)], comes: bool, expected: Option<Reason>) {
         let headers: HeaderMap = headers.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect();
-        let head = Head {
-            method: &Method::POST,
-            host: "x",
-            path: "/",
-            query: None,
-            client: Ipv4Addr::LOCALHOST.into(),
-            secure: false,
-            headers: &Fields::from(&headers),
-        };
-        assert_eq!(rule.check(&head, comes).err().map(|refusal| refusal.reason()), expected, "{headers:?}");
+        let fields = Fields::from(&headers);
+        assert_eq!(
+            rule.check(&head(&Method::POST, &fields), comes).err().map(|refusal| refusal.reason()),
+            expected,
+            "{headers:?}"
+        );
     }
 
     #[test]
@@ -168,16 +169,7 @@ mod tests {
             let mut headers = Fields::new();
             headers.append(&UPGRADE, upgrade);
             headers.append(&ORIGIN, origin);
-            let head = Head {
-                method: &Method::GET,
-                host: "x",
-                path: "/",
-                query: None,
-                client: Ipv4Addr::LOCALHOST.into(),
-                secure: true,
-                headers: &headers,
-            };
-            policy.check_upgrade(&head).is_ok()
+            policy.check_upgrade(&head(&Method::GET, &headers)).is_ok()
         };
         for upgrade in ["websocket", "WebSocket", "websocket, x", "x ,\twebsocket"] {
             assert!(!judged(upgrade, "https://evil.example") && judged(upgrade, "https://app.example"), "{upgrade}");

@@ -47,6 +47,7 @@ pub struct Facts {
 pub struct Entry {
     pub record: Record,
     pub facts: Facts,
+    /// Who asked, as verified; counted by this worker alone.
     pub caller: Option<Rc<Identity>>,
 }
 
