@@ -19,7 +19,7 @@ pub(super) use self::receiving::Receiving;
 use self::sending::Sending;
 use super::attempt::Departing;
 use crate::dial::connect::Stream;
-use crate::ground::{Body, BodyFault, Fields, Reply, spare};
+use crate::ground::{Body, BodyFault, Fields, Reply, spare, turns};
 
 /// Largest head of an answer. Its fields are at most hyper's 100.
 const MOST_HEAD_BYTES: usize = 64 * 1024;
@@ -76,6 +76,7 @@ impl Wire {
         self.receiving = Receiving::Head;
         self.sending.begin(told, body);
         let head = *told.method == Method::HEAD;
+        turns::others_first().await;
         std::future::poll_fn(|cx| self.poll_head(head, cx)).await
     }
 

@@ -17,6 +17,7 @@ pub mod random;
 pub mod secret;
 pub mod size;
 pub mod spare;
+pub mod turns;
 pub mod wheel;
 
 pub use body::{Body, BodyFault};

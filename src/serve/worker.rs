@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, Version};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::LocalSet;
 
 use super::accept::Accepting;
 use super::connection::{Fate, Ticks};
@@ -22,13 +22,16 @@ use super::snapshot::Snapshot;
 use crate::forward::pool::Pools;
 use crate::gate::Identity;
 use crate::ground::wheel::TICK;
-use crate::ground::{SharedClock, SharedRandom, Wheel};
+use crate::ground::{SharedClock, SharedRandom, Wheel, turns};
 use crate::listen::Peer;
 use crate::listen::tls::ServerTls;
 use crate::observe::Record;
 use crate::observe::log::{Buffer, Writer};
 use crate::observe::metrics::{Metrics, WorkerMetrics};
 use crate::token::cache::Local;
+
+/// As many tasks are polled before the system is asked what else has come: twice as many as there are requests in a round.
+const ROUND: u32 = 256;
 
 /// What the workers share. None of it is locked on a request's way.
 pub struct Shared {
@@ -249,8 +252,24 @@ pub fn start(
     shared: Arc<Shared>,
     orders: UnboundedReceiver<Order>,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        LocalSet::new().block_on(&runtime, async move { Worker::new(index, shared).live(orders).await });
-    })
+    let (started, heard) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(fault) => return drop(started.send(Err(fault))),
+        };
+        drop(started.send(Ok(())));
+        runtime.block_on(async move { Worker::new(index, shared).live(orders).await });
+    })?;
+    heard.recv().map_err(std::io::Error::other)??;
+    Ok(thread)
+}
+
+/// The runtime of the thread that asks, which belongs to it.
+fn runtime() -> std::io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .event_interval(ROUND)
+        .on_thread_park(turns::round_is_over)
+        .build_local(LocalOptions::default())
 }

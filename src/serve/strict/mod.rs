@@ -25,7 +25,7 @@ use self::line::{Begin, Line};
 use super::connection::{Busy, Fate, Watch};
 use super::pipeline;
 use super::worker::Worker;
-use crate::ground::Body;
+use crate::ground::{Body, turns};
 use crate::listen::Peer;
 
 /// A connection whose next request is not for this engine: its stream, and what has come of the request.
@@ -103,6 +103,7 @@ where
     }
     reply.body.then(busy);
     let mut answering = Answering::begin(reply, to_head, &worker.date());
+    turns::others_first().await;
     let sent = std::future::poll_fn(|cx| answering.poll(line, cx)).await;
     drop(answering);
     sent && std::future::poll_fn(|cx| Poll::Ready(line.borrow_mut().drop_body(cx))).await
