@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderName;
 
-use crate::ground::Fields;
+use crate::ground::{Fields, cold};
 use crate::observe::record::Who;
 use crate::token::Claims;
+use crate::token::cache::Remembered;
 
 /// Who asks, as verified; anonymous is said explicitly.
 #[derive(Clone)]
@@ -38,6 +39,12 @@ impl Caller {
             Self::Anonymous => None,
             Self::Known(identity) => Some(&identity.claims),
         }
+    }
+}
+
+impl Remembered for Rc<Identity> {
+    fn fetch(&self) {
+        cold::has_read(self.claims.fetch() ^ self.block.fetch() ^ self.who.fetch());
     }
 }
 

@@ -12,8 +12,8 @@ use http::HeaderName;
 
 use self::marks::tag;
 pub use self::marks::{Marks, Names};
-use super::plain;
 use super::spare::{self, Spares};
+use super::{cold, plain};
 
 /// Lines of the form `name: value` in the order in which they came. Names are in small letters; values have no controls but
 /// the tab (RFC 9110 section 5.5), so that no value can end its line.
@@ -89,6 +89,12 @@ impl Fields {
             lines.push(line);
         }
         Some(Self { text, lines, names })
+    }
+
+    /// Reads all of it: see `cold`.
+    pub fn fetch(&self) -> u8 {
+        let lines = self.lines.iter().step_by(2).fold(0, |sum, line| sum ^ line.tag);
+        cold::lines(&self.text) ^ lines.to_le_bytes()[0]
     }
 
     /// Whether every line stands there just as it is to be written, with its end.

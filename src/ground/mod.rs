@@ -7,6 +7,7 @@ pub mod address;
 pub mod body;
 pub mod chunked;
 pub mod clock;
+pub mod cold;
 pub mod digest;
 pub mod duration;
 pub mod fields;

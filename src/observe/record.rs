@@ -11,6 +11,7 @@ use http::Method;
 use super::Reason;
 use super::log::json;
 use super::metrics::{RouteSeries, UpstreamSeries};
+use crate::ground::cold;
 
 /// What is written down as the status when nobody waits for the answer any more, as nginx does.
 pub const CLIENT_LEFT: u16 = 499;
@@ -110,6 +111,11 @@ pub struct Who {
 }
 
 impl Who {
+    /// Reads what a line of the log says: see `ground::cold`.
+    pub fn fetch(&self) -> u8 {
+        cold::lines(&self.json)
+    }
+
     /// `issuer` is its name in the file.
     pub fn new(client: Option<&Arc<str>>, subject: Option<&Arc<str>>, issuer: &str) -> Self {
         let said = [

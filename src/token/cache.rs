@@ -13,7 +13,7 @@ use crate::ground::{Digest, Time};
 
 /// What one worker knows about tokens it has seen verified: no lock, no hash of cryptographic cost. A hit needs every byte of
 /// the token to be equal, so a collision costs a look and never gives one caller the identity of another.
-pub struct Local<V: Clone> {
+pub struct Local<V: Remembered> {
     hasher: SeedableRandomState,
     generation: u64,
     /// The place in `slots` of each token.
@@ -25,6 +25,12 @@ pub struct Local<V: Clone> {
     hand: usize,
     bytes: usize,
     bounds: LocalBounds,
+}
+
+/// What a worker knows of a token.
+pub trait Remembered: Clone {
+    /// Reads what a request will look at: see `ground::cold`.
+    fn fetch(&self);
 }
 
 /// How much a worker remembers.
@@ -51,7 +57,7 @@ struct Slot<V> {
     used: bool,
 }
 
-impl<V: Clone> Local<V> {
+impl<V: Remembered> Local<V> {
     /// `seed` is secret and random: who knows it could send tokens that all fall into one place.
     pub fn new(seed: u64) -> Self {
         Self::with_bounds(seed, LocalBounds::default())
@@ -128,7 +134,12 @@ impl<V: Clone> Local<V> {
 
     fn slot(&mut self, hash: u64, token: &[u8]) -> Option<&mut Slot<V>> {
         let slots = &self.slots;
-        let is_it = |place: &usize| matches!(slots.get(*place), Some(Some(slot)) if *slot.token == *token);
+        let is_it = |place: &usize| {
+            slots.get(*place).and_then(Option::as_ref).is_some_and(|slot| {
+                slot.value.fetch();
+                *slot.token == *token
+            })
+        };
         let place = *self.table.find(hash, is_it)?;
         self.slots.get_mut(place)?.as_mut()
     }

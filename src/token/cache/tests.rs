@@ -2,6 +2,10 @@ use std::time::Duration;
 
 use super::*;
 
+impl Remembered for u32 {
+    fn fetch(&self) {}
+}
+
 fn at(secs: u64) -> Time {
     Time::from_secs(secs)
 }
