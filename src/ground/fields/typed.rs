@@ -14,11 +14,12 @@ impl Fields {
         let mut map = HeaderMap::with_capacity(self.lines.len());
         let text = Bytes::copy_from_slice(&self.text);
         for line in &self.lines {
-            let name = typed(self.part(line.start, line.colon));
+            let Some(name) = typed(self.part(line.start, line.colon)) else { continue };
             let within = line.from <= line.to && line.to as usize <= text.len();
             // None fails: a line has been looked at before it came here.
             let value = within.then(|| HeaderValue::from_maybe_shared(text.slice(range(line.from, line.to))));
-            if let (Some(name), Some(Ok(value))) = (name, value) {
+            if let Some(Ok(mut value)) = value {
+                value.set_sensitive(CHANGING.contains(&name));
                 map.append(name, value);
             }
         }
@@ -112,6 +113,10 @@ const USUAL: [&str; 52] = [
     "x-request-id",
 ];
 
+/// Their values are others in each answer. HTTP/2 keeps them out of what it compresses by (RFC 7541 section 7.1.3): remembered,
+/// they would drive out what does come again, and all that are remembered of a name are looked through for each.
+const CHANGING: [HeaderName; 2] = [HeaderName::from_static("ratelimit"), HeaderName::from_static("x-request-id")];
+
 /// To read a name anew costs several times as much as to find it here.
 static KNOWN: LazyLock<HashMap<&'static [u8], HeaderName, foldhash::fast::RandomState>> =
     LazyLock::new(|| USUAL.into_iter().map(|name| (name.as_bytes(), HeaderName::from_static(name))).collect());
@@ -124,6 +129,16 @@ fn typed(name: &[u8]) -> Option<HeaderName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_changes_with_each_answer_is_kept_out_of_compression() {
+        let mut fields = Fields::new();
+        let all = ["x-request-id", "ratelimit", "ratelimit-policy", "x-frame-options", "x-own"];
+        all.iter().for_each(|name| fields.append(&HeaderName::from_static(name), "1"));
+        let map = fields.to_map();
+        let kept_out = all.map(|name| map[name].is_sensitive());
+        assert_eq!(kept_out, [true, true, false, false, false]);
+    }
 
     #[test]
     fn a_known_name_is_the_name_that_it_reads_as() {
