@@ -106,7 +106,7 @@ impl Authority {
     pub async fn answer(&self, endpoint: Endpoint, request: Incoming) -> Response<Bytes> {
         match endpoint {
             Endpoint::Jwks => self.ring.document().answer(&request.method),
-            Endpoint::Metadata => self.metadata.answer(&request.method),
+            Endpoint::Metadata => self.registry.load().metadata().answer(&request.method),
             Endpoint::Assets => self.asset(&request),
             Endpoint::Token | Endpoint::Revoke | Endpoint::Userinfo | Endpoint::Introspect => {
                 self.called(endpoint, request).await

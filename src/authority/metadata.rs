@@ -1,5 +1,8 @@
 //! What clients are told about this authority (RFC 8414, OpenID Connect Discovery): what exists, and nothing that does not.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -46,11 +49,11 @@ struct Metadata<'a> {
     request_uri_parameter_supported: bool,
 }
 
-/// The metadata document.
-pub(super) fn document(settings: &Settings) -> PublicDocument {
+/// The metadata document. `clients` are those of the file and those that commands made.
+pub(super) fn document(settings: &Settings, clients: &HashMap<Arc<str>, Arc<Client>>) -> PublicDocument {
     let issuer = &settings.issuer;
-    let uses = |grant: Grant| settings.clients.values().any(|client| client.may_use(grant));
-    let by_keys = settings.clients.values().any(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt));
+    let uses = |grant: Grant| clients.values().any(|client| client.may_use(grant));
+    let by_keys = clients.values().any(|client| client.authenticates_by(AuthMethod::PrivateKeyJwt));
     let proving = |open: bool| {
         let mut methods = vec!["client_secret_basic", "client_secret_post"];
         methods.extend(by_keys.then_some("private_key_jwt"));
@@ -82,7 +85,7 @@ pub(super) fn document(settings: &Settings) -> PublicDocument {
             .map(|grant| grant.name())
             .collect(),
         subject_types_supported: ["public"],
-        id_token_signing_alg_values_supported: id_token_algorithms(settings),
+        id_token_signing_alg_values_supported: id_token_algorithms(clients),
         token_endpoint_auth_methods_supported: proving(true),
         token_endpoint_auth_signing_alg_values_supported: signed(),
         introspection_endpoint_auth_methods_supported: proving(false),
@@ -129,11 +132,11 @@ fn scopes(settings: &Settings) -> Vec<&str> {
 }
 
 /// RS256 first: every client can check that (Discovery section 3).
-fn id_token_algorithms(settings: &Settings) -> Vec<&'static str> {
+fn id_token_algorithms(clients: &HashMap<Arc<str>, Arc<Client>>) -> Vec<&'static str> {
     let mut names = vec![Algorithm::Rs256.name()];
-    let asked = |client: &std::sync::Arc<Client>| client.parts().id_token_algorithm.name();
+    let asked = |client: &Arc<Client>| client.parts().id_token_algorithm.name();
     let mut others: Vec<&'static str> =
-        settings.clients.values().map(asked).filter(|name| *name != Algorithm::Rs256.name()).collect();
+        clients.values().map(asked).filter(|name| *name != Algorithm::Rs256.name()).collect();
     others.sort_unstable();
     others.dedup();
     names.append(&mut others);

@@ -82,7 +82,6 @@ use self::page::{Brand, Pages};
 use self::password::PasswordRules;
 use self::registry::Registry;
 use self::remembered::Remembered;
-use self::reply::PublicDocument;
 use self::rotation::{Ring, Wanted};
 use self::sealing::Sealer;
 use self::throttle::{Throttle, Together};
@@ -113,7 +112,6 @@ pub struct Authority {
     keys_of_clients: Arc<KeysOfClients>,
     pages: Pages,
     password_rules: PasswordRules,
-    metadata: PublicDocument,
     audit: Option<Audit>,
     told: Arc<audit::Told>,
     /// Told when something was revoked, so that the gateway hears of it at once.
@@ -184,7 +182,6 @@ impl Authority {
         let together = Together::new(clock.instant(), equipment.counters.clone());
         let desk = Arc::new(Desk::new(throttle, together, Hashing::new(), Remembered::new(&*random)));
         let authority = Self {
-            metadata: metadata::document(&settings),
             pages: Pages::new(settings.issuer.path(), equipment.brand),
             password_rules: equipment.password_rules,
             settings,
@@ -214,7 +211,6 @@ impl Authority {
         let registry = Registry::read(&settings, &self.store).await?;
         self.ring.want(wanted(&settings, &registry)).await?;
         let next = Self {
-            metadata: metadata::document(&settings),
             pages: Pages::new(settings.issuer.path(), equipment.brand),
             password_rules: equipment.password_rules,
             registry: ArcSwap::from_pointee(registry),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::grant::Grant;
-use super::registration;
+use super::reply::PublicDocument;
 use super::settings::Settings;
+use super::{metadata, registration};
 use crate::store::{KeptClient, SharedStore, StoreFault};
 use crate::token::jwt::Algorithm;
 
@@ -14,6 +15,8 @@ use crate::token::jwt::Algorithm;
 pub(super) struct Registry {
     clients: HashMap<Arc<str>, Arc<Client>>,
     slow: Option<Slow>,
+    /// What they are told of this authority, which says what some client may do.
+    metadata: PublicDocument,
     /// Which state of the kept clients this is.
     version: u64,
 }
@@ -43,8 +46,8 @@ impl Registry {
                 Err(cause) => tracing::error!(client.id = row.id, "a kept client cannot be used: {cause}"),
             }
         }
-        let slow = Slow::among(&clients);
-        Self { clients, slow, version }
+        let (slow, metadata) = (Slow::among(&clients), metadata::document(settings, &clients));
+        Self { clients, slow, metadata, version }
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -75,6 +78,10 @@ impl Registry {
     /// Whether some client may use this grant.
     pub(super) fn uses(&self, grant: Grant) -> bool {
         self.clients.values().any(|client| client.may_use(grant))
+    }
+
+    pub(super) fn metadata(&self) -> &PublicDocument {
+        &self.metadata
     }
 
     pub(super) fn slow(&self) -> Option<&Slow> {

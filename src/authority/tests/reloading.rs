@@ -45,6 +45,31 @@ async fn a_client_that_is_disabled_during_a_reload_is_disabled_after_it() {
     assert!(next.registry.load().client("made").is_none());
 }
 
+/// A client that proves itself by a key and wants its ID tokens signed with ES256.
+const BY_KEY: &str = r#"{"auth":"private_key_jwt","keys_url":"https://app.test/jwks","id_token_algorithm":"ES256",
+    "grants":["authorization_code"],"scopes":["openid"],"redirect_uris":["https://app.test/back"]}"#;
+
+#[tokio::test]
+async fn md_05_the_metadata_speaks_of_what_a_client_may_do_that_a_command_made_meanwhile() {
+    let house = House::open().await;
+    let mut upkeep = Upkeep::default();
+    let told = async || {
+        let metadata = house.ask(get(Endpoint::Metadata)).await.body;
+        let has = |list: &str, name: &str| metadata[list].as_array().unwrap().iter().any(|own| own == name);
+        let by_key = has("token_endpoint_auth_methods_supported", "private_key_jwt");
+        (by_key, has("id_token_signing_alg_values_supported", "ES256"))
+    };
+    assert_eq!(told().await, (false, false));
+    let (id, made) = ("by-key".to_owned(), Time::from_secs(NOW));
+    let row = KeptClient { id, registration: BY_KEY.into(), made, disabled: false };
+    assert!(house.store.add_client(row).await.unwrap());
+    upkeep.hear(&house.authority).await;
+    assert_eq!(told().await, (true, true));
+    house.store.disable_client("by-key".into(), true, made, end()).await.unwrap();
+    upkeep.hear(&house.authority).await;
+    assert_eq!(told().await, (false, false));
+}
+
 #[tokio::test]
 async fn settings_that_never_come_into_force_take_nothing_from_anybody() {
     let house = House::open().await;
