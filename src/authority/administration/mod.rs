@@ -59,6 +59,9 @@ impl From<String> for Refused {
     }
 }
 
+/// What to do where something is sealed under another key than the configured one.
+const OLD_KEY: &str = "give the file the `keys.encryption` that the old store had";
+
 impl Administration {
     fn tokens_end(&self, now: Time) -> Time {
         now.plus(self.settings.longest_token()).plus(super::LEEWAY)

@@ -1,5 +1,7 @@
 //! Taking clients and users elsewhere: a deterministic text without clear secrets, and what bringing it in changes.
 
+mod factors;
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -153,6 +155,7 @@ impl Administration {
                 Err(fault) => return Err(fault),
             }
         }
+        problems.extend(factors::unopened(&self.sealer, &export.users));
         if problems.is_empty() { Ok(()) } else { Err(wish(problems.join("\n"))) }
     }
 

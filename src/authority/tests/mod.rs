@@ -19,6 +19,7 @@ mod refresh;
 mod registration;
 mod reloading;
 mod tokens;
+mod transfer;
 
 use std::sync::Arc;
 use std::time::Duration;

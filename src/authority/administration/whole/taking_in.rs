@@ -6,7 +6,7 @@ use std::io::{BufRead, Read as _};
 use super::Progress;
 use super::head::Head;
 use super::line::Line;
-use crate::authority::administration::{Administration, Refused, wish};
+use crate::authority::administration::{Administration, OLD_KEY, Refused, wish};
 use crate::authority::prove::totp_context;
 use crate::authority::registration::Registration;
 use crate::authority::rotation;
@@ -73,12 +73,11 @@ impl Administration {
 
     /// What would not work in the new store.
     fn fits(&self, row: &Row) -> Result<(), String> {
-        const OTHER: &str = "give the file the `keys.encryption` that the old store had";
         match row {
             Row::Key(key) if !is_sealed(&key.pkcs8) => Err("the key lies in clear".to_owned()),
             Row::Key(key) => {
                 let opened = self.sealer.open(&rotation::purpose(&key.id), &key.pkcs8);
-                let opened = opened.map_err(|cause| format!("the key `{}`: {cause}; {OTHER}", key.id))?;
+                let opened = opened.map_err(|cause| format!("the key `{}`: {cause}; {OLD_KEY}", key.id))?;
                 let key = SigningKey { pkcs8: opened.clear, ..key.clone() };
                 rotation::is_of_its_id(&key).map_err(|cause| cause.to_string())
             }
@@ -93,7 +92,7 @@ impl Administration {
                     return Err(format!("the second factor of user `{id}` lies in clear"));
                 }
                 let opened = self.sealer.open(&totp_context(id), &factor.secret).map(drop);
-                opened.map_err(|cause| format!("the second factor of user `{id}`: {cause}; {OTHER}"))
+                opened.map_err(|cause| format!("the second factor of user `{id}`: {cause}; {OLD_KEY}"))
             }
             Row::SecretUse(_)
             | Row::Declared(_)
