@@ -112,6 +112,7 @@ pub(super) fn file_read(report: &Reconciled, clients_gone: &[String]) -> Event {
     let parts = [
         part("users added:", &report.added),
         part("users changed:", &report.changed),
+        part("users renamed:", &report.renamed),
         part("users gone:", &report.removed),
         part("clients gone:", clients_gone),
     ];

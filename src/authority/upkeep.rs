@@ -155,8 +155,9 @@ impl Authority {
             tracing::error!("user `{name}` of the file is not taken: the name or the id belongs to another user");
         }
         let (added, changed, removed) = (report.added.len(), report.changed.len(), report.removed.len());
-        if added + changed + removed + gone.len() > 0 {
-            tracing::info!(added, changed, removed, "users of the file were brought in");
+        let renamed = report.renamed.len();
+        if added + changed + renamed + removed + gone.len() > 0 {
+            tracing::info!(added, changed, renamed, removed, "users of the file were brought in");
             self.tell(audit::file_read(&report, &gone)).await?;
         }
         self.revocations_changed();

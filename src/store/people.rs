@@ -1,5 +1,7 @@
 //! Users, their sessions and what they consented to.
 
+pub(super) mod matching;
+
 use super::Act;
 use crate::ground::{Digest, Time};
 
@@ -57,7 +59,8 @@ impl std::fmt::Debug for SecondFactor {
 pub struct FileUser {
     /// The id for a user who is new, or the one the file demands.
     pub id: String,
-    /// The file demands this id: a user of this name with another id is another person.
+    /// The file demands this id: a user of this name with another id is another person, and one of this id the same under
+    /// another name.
     pub id_is_written: bool,
     pub name: String,
     pub email: Option<String>,
@@ -75,9 +78,12 @@ pub struct Reconciled {
     pub added: Vec<String>,
     /// Names of users who lost roles or had another password set; their tokens or grants are revoked.
     pub changed: Vec<String>,
+    /// Users who stay who they are, by a written `subject`, and have another name: `old -> new`.
+    pub renamed: Vec<String>,
     /// Names of users the file names no more: user, sessions, grants and consents are gone.
     pub removed: Vec<String>,
-    /// Names or ids that belong to others (a name to a user made by a command); the file's entry is not taken.
+    /// Names or ids that belong to others (a name to a user made by a command); the file's entry is not taken, but for a
+    /// user who is known by a written id: of that one the name alone stays what it was.
     pub conflicts: Vec<String>,
 }
 
@@ -237,8 +243,8 @@ pub trait People {
     /// Uses up a recovery code: `true` once.
     fn use_recovery(&self, id: String, code: Digest) -> Act<'_, bool>;
 
-    /// The hash that the file gave the user of this name last.
-    fn file_password(&self, name: String) -> Act<'_, Option<String>>;
+    /// The hash that the file gave last to the user of this id, where it is written, and otherwise to that of this name.
+    fn file_password(&self, name: String, id: Option<String>) -> Act<'_, Option<String>>;
 
     /// Brings the users of the file into the store in one act.
     fn reconcile_users(&self, users: Vec<FileUser>, now: Time, tokens_end: Time) -> Act<'_, Reconciled>;

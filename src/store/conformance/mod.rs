@@ -7,6 +7,7 @@ mod key_sets;
 mod people;
 mod races;
 pub(super) mod records;
+mod renames;
 mod sessions;
 mod signing_keys;
 mod tokens;
@@ -90,6 +91,10 @@ macro_rules! backends {
         people::users_of_the_file_come_change_and_go_with_it,
         people::a_name_of_a_command_is_not_the_files,
         people::another_written_id_is_another_person,
+        renames::whose_written_id_stays_keeps_everything_under_another_name,
+        renames::names_that_change_hands_change_nobody,
+        renames::who_cannot_have_the_name_of_a_command_s_user_keeps_the_old_one,
+        renames::a_name_finds_nobody_whose_id_is_written_elsewhere,
         sessions::a_session_comes_back_whole_with_its_user,
         sessions::a_session_ends_idle_or_for_good,
         sessions::a_replaced_session_is_dead_and_its_grants_go_on_under_one_sid,

@@ -180,7 +180,7 @@ pub(super) async fn users_of_the_file_come_change_and_go_with_it(store: &SharedS
     store.set_password(alice.id.clone(), "own".into(), Spare::None, NOW, TOKENS_END).await.unwrap();
     assert_eq!(read(&[("alice", "1", &["a", "b"]), ("bob", "1", &[])]).await, crate::store::Reconciled::default());
     assert_eq!(store.user(alice.id.clone()).await.unwrap().unwrap().password.as_deref(), Some("own"));
-    assert_eq!(store.file_password("Alice".into()).await.unwrap().as_deref(), Some("1"));
+    assert_eq!(store.file_password("Alice".into(), None).await.unwrap().as_deref(), Some("1"));
     // What the file says anew holds, and a role that goes is lost; who is no more in it is gone.
     let report = read(&[("alice", "2", &["a"])]).await;
     assert_eq!((report.changed, report.removed), (vec!["alice".to_owned()], vec!["bob".to_owned()]));

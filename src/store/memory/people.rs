@@ -3,8 +3,9 @@
 use super::{Memory, Rows};
 use crate::ground::{Digest, Time};
 use crate::store::people::folded;
+use crate::store::people::matching::{Known, matched};
 use crate::store::{
-    Act, Allowed, Consent, FileUser, Origin, People, Proven, Reconciled, SecondFactor, Session, Spare, User, Whose,
+    Act, Allowed, Consent, FileUser, People, Proven, Reconciled, SecondFactor, Session, Spare, User, Whose,
 };
 
 impl People for Memory {
@@ -142,9 +143,9 @@ impl People for Memory {
         })
     }
 
-    fn file_password(&self, name: String) -> Act<'_, Option<String>> {
+    fn file_password(&self, name: String, id: Option<String>) -> Act<'_, Option<String>> {
         self.act(move |rows| {
-            let id = rows.named(&name).map(|user| user.id.clone())?;
+            let id = id.or_else(|| rows.named(&name).map(|user| user.id.clone()))?;
             rows.file_hashes.get(&id).cloned().flatten()
         })
     }
@@ -289,51 +290,36 @@ impl Rows {
 
     fn reconcile(&mut self, users: Vec<FileUser>, now: Time, tokens_end: Time) -> Reconciled {
         let mut report = Reconciled::default();
-        let names: Vec<String> = users.iter().map(|user| folded(&user.name)).collect();
-        let is_named = |user: &User| names.contains(&folded(&user.name));
-        let gone: Vec<(String, String)> = self
-            .users
-            .values()
-            .filter(|user| user.origin == Origin::File && !is_named(user))
-            .map(|user| (user.id.clone(), user.name.clone()))
-            .collect();
-        for (id, name) in gone {
-            self.remove(&id, now, tokens_end);
-            report.removed.push(name);
+        let known = |user: &User| Known { id: user.id.clone(), name: user.name.clone(), origin: user.origin };
+        let matched = matched(self.users.values().map(known).collect(), users);
+        report.conflicts = matched.conflicts;
+        for user in matched.gone {
+            self.remove(&user.id, now, tokens_end);
+            report.removed.push(user.name);
         }
-        for written in users {
-            self.reconcile_one(written, (now, tokens_end), &mut report);
+        report.renamed.extend(matched.renamed.iter().map(|(before, name)| format!("{} -> {name}", before.name)));
+        for (id, written) in matched.stay {
+            let name = written.name.clone();
+            if self.update(&id, written, (now, tokens_end)) {
+                report.changed.push(name);
+            }
+        }
+        for written in matched.new {
+            self.introduce(written, now, &mut report);
         }
         report
     }
 
-    fn reconcile_one(&mut self, written: FileUser, (now, tokens_end): (Time, Time), report: &mut Reconciled) {
-        let name = written.name.clone();
-        let before = self.named(&name).map(|user| (user.id.clone(), user.origin));
-        match before {
-            Some((_, Origin::Command)) => report.conflicts.push(name),
-            Some((id, Origin::File)) if written.id_is_written && written.id != id => {
-                self.remove(&id, now, tokens_end);
-                report.removed.push(name);
-                self.reconcile_one(written, (now, tokens_end), report);
-            }
-            Some((id, Origin::File)) => {
-                if self.update(&id, written, (now, tokens_end)) {
-                    report.changed.push(name);
-                }
-            }
-            None => {
-                if written.id_is_written {
-                    self.retired.remove(&written.id);
-                }
-                let (id, hash) = (written.id.clone(), written.password.clone());
-                if self.add(written.into_user(now)) {
-                    self.file_hashes.insert(id, hash);
-                    report.added.push(name);
-                } else {
-                    report.conflicts.push(name);
-                }
-            }
+    fn introduce(&mut self, written: FileUser, now: Time, report: &mut Reconciled) {
+        if written.id_is_written {
+            self.retired.remove(&written.id);
+        }
+        let (id, name, hash) = (written.id.clone(), written.name.clone(), written.password.clone());
+        if self.add(written.into_user(now)) {
+            self.file_hashes.insert(id, hash);
+            report.added.push(name);
+        } else {
+            report.conflicts.push(name);
         }
     }
 

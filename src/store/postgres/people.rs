@@ -173,11 +173,12 @@ impl People for Postgres {
         })
     }
 
-    fn file_password(&self, name: String) -> Act<'_, Option<String>> {
-        self.repeatable("read a password's hash", name, |db, name| {
+    fn file_password(&self, name: String, id: Option<String>) -> Act<'_, Option<String>> {
+        self.repeatable("read a password's hash", (name, id), |db, (name, id)| {
             Box::pin(async move {
-                let find = "SELECT file_hash FROM portcullis.person WHERE folded = $1 AND from_file";
-                let row = db.maybe(find, &[&kept(&folded(name))]).await?;
+                let find = "SELECT file_hash FROM portcullis.person WHERE from_file AND
+                            CASE WHEN $2::text IS NULL THEN folded = $1 ELSE id = $2 END";
+                let row = db.maybe(find, &[&kept(&folded(name)), &kept_if_any(id.as_deref())]).await?;
                 Ok(row.map(|row| text_if_any(&row, "file_hash")).transpose()?.flatten())
             })
         })

@@ -7,9 +7,10 @@ use super::fault::Failure;
 use super::revoke::{self, Ending};
 use super::session::Session;
 use super::sessions;
-use super::users::{add, named, remove};
+use super::users::{add, remove, user};
 use crate::ground::Time;
 use crate::store::people::folded;
+use crate::store::people::matching::{Known, matched};
 use crate::store::{FileUser, Origin, Reconciled, Spare, User, Whose};
 
 pub(super) async fn users(
@@ -18,38 +19,41 @@ pub(super) async fn users(
     (now, tokens_end): (Time, Time),
 ) -> Result<Reconciled, Failure> {
     db.alone(FILE).await?;
-    let mut report = Reconciled::default();
-    let names: Vec<String> = users.iter().map(|user| folded(&user.name)).collect();
-    let known = "SELECT id, folded, name FROM portcullis.person WHERE from_file ORDER BY folded";
-    for row in db.rows(known, &[]).await? {
-        if !names.contains(&text(&row, "folded")?) {
-            remove(db, &text(&row, "id")?, now, tokens_end).await?;
-            report.removed.push(text(&row, "name")?);
+    let matched = matched(known(db, users).await?, users.to_vec());
+    let mut report = Reconciled { conflicts: matched.conflicts, ..Reconciled::default() };
+    for gone in matched.gone {
+        remove(db, &gone.id, now, tokens_end).await?;
+        report.removed.push(gone.name);
+    }
+    for (before, name) in matched.renamed {
+        // Nobody's name while names change hands: a folded one begins with no blank.
+        let aside = "UPDATE portcullis.person SET folded = chr(10) || id WHERE id = $1";
+        db.execute(aside, &[&kept(&before.id)]).await?;
+        report.renamed.push(format!("{} -> {name}", before.name));
+    }
+    for (id, written) in matched.stay {
+        let name = written.name.clone();
+        let Some(before) = user(db, &id, "FOR UPDATE").await? else { continue };
+        if update(db, before, written, (now, tokens_end)).await? {
+            report.changed.push(name);
         }
     }
-    for written in users {
-        one(db, written.clone(), (now, tokens_end), &mut report).await?;
+    for written in matched.new {
+        introduce(db, written, now, &mut report).await?;
     }
     Ok(report)
 }
 
-async fn one(db: &mut Session, written: FileUser, times: (Time, Time), report: &mut Reconciled) -> Result<(), Failure> {
-    let name = written.name.clone();
-    match named(db, &name, "FOR UPDATE").await? {
-        Some(User { origin: Origin::Command, .. }) => report.conflicts.push(name),
-        Some(before) if written.id_is_written && written.id != before.id => {
-            remove(db, &before.id, times.0, times.1).await?;
-            report.removed.push(name);
-            introduce(db, written, times.0, report).await?;
-        }
-        Some(before) => {
-            if update(db, before, written, times).await? {
-                report.changed.push(name);
-            }
-        }
-        None => introduce(db, written, times.0, report).await?,
-    }
-    Ok(())
+/// All users of the file, and those of commands whose names these want.
+async fn known(db: &Session, users: &[FileUser]) -> Result<Vec<Known>, Failure> {
+    let names: Vec<String> = users.iter().map(|user| folded(&user.name)).collect();
+    let find = "SELECT id, name, from_file FROM portcullis.person WHERE from_file OR folded = ANY($1)";
+    let rows = db.rows(find, &[&list(&names)]).await?;
+    let known = rows.iter().map(|row| {
+        let origin = if row.try_get("from_file")? { Origin::File } else { Origin::Command };
+        Ok(Known { id: text(row, "id")?, name: text(row, "name")?, origin })
+    });
+    known.collect()
 }
 
 async fn introduce(db: &mut Session, written: FileUser, now: Time, report: &mut Reconciled) -> Result<(), Failure> {
@@ -83,7 +87,7 @@ async fn update(
     let password = if is_other { &written.password } else { &before.password };
     db.execute(
         "UPDATE portcullis.person SET name = $2, email = $3, email_verified = $4, profile = $5, password = $6,
-         roles = $7, file_hash = $8 WHERE id = $1",
+         roles = $7, file_hash = $8, folded = $9 WHERE id = $1",
         &[
             &kept(&before.id),
             &kept(&written.name),
@@ -93,6 +97,7 @@ async fn update(
             &kept_if_any(password.as_deref()),
             &list(&roles),
             &kept_if_any(written.password.as_deref()),
+            &kept(&folded(&written.name)),
         ],
     )
     .await?;

@@ -148,10 +148,10 @@ impl People for Sqlite {
         })
     }
 
-    fn file_password(&self, name: String) -> Act<'_, Option<String>> {
+    fn file_password(&self, name: String, id: Option<String>) -> Act<'_, Option<String>> {
         self.reader.run("read a password's hash", move |file| {
-            let hash = "SELECT file_hash FROM user WHERE folded = ?1 AND from_file = 1";
-            let hash = file.prepare_cached(hash)?.query_row([folded(&name)], |row| row.get(0)).optional()?;
+            let hash = "SELECT file_hash FROM user WHERE from_file = 1 AND iif(?2 IS NULL, folded = ?1, id = ?2)";
+            let hash = file.prepare_cached(hash)?.query_row(params![folded(&name), id], |row| row.get(0)).optional()?;
             Ok(hash.flatten())
         })
     }

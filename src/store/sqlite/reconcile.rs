@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::column::list;
-use super::people::{add, named, remove};
+use super::people::{add, named, remove, user};
 use super::revoke::{self, Ending};
 use super::sessions;
 use crate::ground::Time;
 use crate::store::people::folded;
+use crate::store::people::matching::{Known, matched};
 use crate::store::{FileUser, Origin, Reconciled, Spare, User, Whose};
 
 pub(super) fn users(
@@ -15,38 +16,42 @@ pub(super) fn users(
     users: Vec<FileUser>,
     (now, tokens_end): (Time, Time),
 ) -> rusqlite::Result<Reconciled> {
-    let mut report = Reconciled::default();
-    let names: Vec<String> = users.iter().map(|user| folded(&user.name)).collect();
-    let mut rows = file.prepare_cached("SELECT id, folded, name FROM user WHERE from_file = 1 ORDER BY folded")?;
-    let known: Vec<(String, String, String)> =
-        rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    for (id, _, name) in known.into_iter().filter(|(_, folded, _)| !names.contains(folded)) {
-        remove(file, &id, now, tokens_end)?;
-        report.removed.push(name);
+    let matched = matched(known(file, &users)?, users);
+    let mut report = Reconciled { conflicts: matched.conflicts, ..Reconciled::default() };
+    for gone in matched.gone {
+        remove(file, &gone.id, now, tokens_end)?;
+        report.removed.push(gone.name);
     }
-    for written in users {
-        one(file, written, (now, tokens_end), &mut report)?;
+    for (before, name) in matched.renamed {
+        // Nobody's name while names change hands: a folded one begins with no blank.
+        let aside = "UPDATE user SET folded = char(10) || id WHERE id = ?1";
+        file.prepare_cached(aside)?.execute([&before.id])?;
+        report.renamed.push(format!("{} -> {name}", before.name));
+    }
+    for (id, written) in matched.stay {
+        let name = written.name.clone();
+        let Some(before) = user(file, &id)? else { continue };
+        if update(file, before, written, (now, tokens_end))? {
+            report.changed.push(name);
+        }
+    }
+    for written in matched.new {
+        introduce(file, written, now, &mut report)?;
     }
     Ok(report)
 }
 
-fn one(file: &Connection, written: FileUser, times: (Time, Time), report: &mut Reconciled) -> rusqlite::Result<()> {
-    let name = written.name.clone();
-    match named(file, &name)? {
-        Some(User { origin: Origin::Command, .. }) => report.conflicts.push(name),
-        Some(before) if written.id_is_written && written.id != before.id => {
-            remove(file, &before.id, times.0, times.1)?;
-            report.removed.push(name);
-            introduce(file, written, times.0, report)?;
+/// All users of the file, and those of commands whose names these want.
+fn known(file: &Connection, users: &[FileUser]) -> rusqlite::Result<Vec<Known>> {
+    let mut rows = file.prepare_cached("SELECT id, name FROM user WHERE from_file = 1")?;
+    let filed = rows.query_map([], |row| Ok(Known { id: row.get(0)?, name: row.get(1)?, origin: Origin::File }))?;
+    let mut known = filed.collect::<rusqlite::Result<Vec<_>>>()?;
+    for user in users {
+        if let Some(User { id, name, origin: Origin::Command, .. }) = named(file, &user.name)? {
+            known.push(Known { id, name, origin: Origin::Command });
         }
-        Some(before) => {
-            if update(file, before, written, times)? {
-                report.changed.push(name);
-            }
-        }
-        None => introduce(file, written, times.0, report)?,
     }
-    Ok(())
+    Ok(known)
 }
 
 fn introduce(file: &Connection, written: FileUser, now: Time, report: &mut Reconciled) -> rusqlite::Result<()> {
@@ -82,7 +87,7 @@ fn update(
     let password = if is_other { &written.password } else { &before.password };
     file.prepare_cached(
         "UPDATE user SET name = ?2, email = ?3, email_verified = ?4, profile = ?5, password = ?6, roles = ?7,
-         file_hash = ?8 WHERE id = ?1",
+         file_hash = ?8, folded = ?9 WHERE id = ?1",
     )?
     .execute(params![
         before.id,
@@ -93,6 +98,7 @@ fn update(
         password,
         list(&roles),
         written.password,
+        folded(&written.name),
     ])?;
     if is_other {
         sessions::end_all(file, &before.id, &Spare::None)?;

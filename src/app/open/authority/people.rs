@@ -41,7 +41,7 @@ async fn hash(user: &User, store: &SharedStore) -> anyhow::Result<Option<String>
 }
 
 async fn clear(user: &User, secret: Secret, store: &SharedStore) -> anyhow::Result<String> {
-    let kept = store.file_password(user.name.clone()).await?;
+    let kept = store.file_password(user.name.clone(), user.subject.clone()).await?;
     let hashing = tokio::task::spawn_blocking(move || {
         let known = kept.as_deref().and_then(|kept| PasswordHash::new(kept).ok());
         let fits =
@@ -52,4 +52,34 @@ async fn clear(user: &User, secret: Secret, store: &SharedStore) -> anyhow::Resu
         }
     });
     hashing.await?.map_err(|cause| anyhow!("user `{}`: {cause}", user.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ground::Time;
+    use crate::store::{Memory, Reconciled};
+
+    #[tokio::test]
+    async fn the_same_password_in_clear_is_no_news_under_another_name_of_the_same_subject() {
+        let store: SharedStore = Arc::new(Memory::default());
+        let read = async |name: &str| {
+            let planned = User {
+                name: name.into(),
+                email: None,
+                email_verified: false,
+                subject: Some("u1".into()),
+                profile: Vec::new(),
+                password: Some(Password::Clear(Secret::new("a sentence nobody else would say"))),
+                roles: Vec::new(),
+            };
+            let users = users(&[planned], &store, &SystemRandom).await.unwrap();
+            store.reconcile_users(users, Time::default(), Time::default()).await.unwrap()
+        };
+        assert_eq!(read("alice").await.added, ["alice"]);
+        let renamed = vec!["alice -> anna".to_owned()];
+        assert_eq!(read("anna").await, Reconciled { renamed, ..Reconciled::default() });
+    }
 }

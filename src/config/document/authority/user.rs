@@ -13,8 +13,9 @@ section! {
         email: Option<At<String>>,
         /// The address is known to be theirs. Default: `false`.
         email_verified: Option<At<bool>>,
-        /// The `sub` of their tokens, for users who come from another server. Never give one to another person. Default: made
-        /// by chance, beginning with `usr_`.
+        /// The `sub` of their tokens, for users who come from another server. Never give one to another person. Whoever has
+        /// one stays the same under another `name`, with second factor and sessions. Default: made by chance, beginning with
+        /// `usr_`.
         subject: Option<At<String>>,
         /// Claims for the scope `profile`. Example: `{given_name: Alice, locale: en-GB}`.
         profile: Option<Named<At<String>>>,
