@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_postgres::{AsyncMessage, Client, Config};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{AsyncMessage, Client};
 
 use super::fault::in_words;
+use super::hosts::{Hosts, Made};
 use super::revoke::CHANNEL;
 use super::verb::Office;
 
@@ -22,13 +22,15 @@ const ASK: Duration = Duration::from_secs(5);
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
+/// The cause where nothing was said.
+const SILENCE: &str = "it does not answer";
+
 /// The first pause before another try, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
 
 /// What the ear needs.
 pub(super) struct Ear {
-    pub(super) config: Config,
-    pub(super) tls: MakeRustlsConnect,
+    pub(super) hosts: Hosts,
     pub(super) office: Arc<Office>,
     /// Counts what was heard.
     pub(super) told: watch::Sender<u64>,
@@ -40,27 +42,10 @@ impl Ear {
     pub(super) async fn listen(self) {
         let mut pause = PAUSE.0;
         loop {
-            let cause = match tokio::time::timeout(ANSWER, self.config.connect(self.tls.clone())).await {
-                Ok(Ok((client, connection))) => {
-                    let ear = &self;
-                    let mut connection = connection;
-                    let hearing = async {
-                        loop {
-                            match poll_fn(|context| connection.poll_message(context)).await {
-                                Some(Ok(AsyncMessage::Notification(_))) => ear.tell(),
-                                Some(Ok(_)) => {}
-                                Some(Err(cause)) => return in_words(&cause),
-                                None => return "the connection was closed".to_owned(),
-                            }
-                        }
-                    };
-                    tokio::select! {
-                        cause = hearing => cause,
-                        cause = self.attend(&client, &mut pause) => cause,
-                    }
-                }
-                Ok(Err(cause)) => in_words(&cause),
-                Err(_) => "it does not answer".to_owned(),
+            let cause = match self.hosts.reach().await {
+                Ok(made) => self.hear(made, &mut pause).await,
+                Err(Some(cause)) => in_words(&cause),
+                Err(None) => SILENCE.to_owned(),
             };
             if self.hears.swap(false, Ordering::SeqCst) {
                 tracing::warn!("PostgreSQL is not heard any more, and asked instead: {cause}");
@@ -72,6 +57,24 @@ impl Ear {
         }
     }
 
+    /// Tells what it hears, and ends when nothing more can be heard.
+    async fn hear(&self, (client, mut connection): Made, pause: &mut Duration) -> String {
+        let hearing = async {
+            loop {
+                match poll_fn(|context| connection.poll_message(context)).await {
+                    Some(Ok(AsyncMessage::Notification(_))) => self.tell(),
+                    Some(Ok(_)) => {}
+                    Some(Err(cause)) => return in_words(&cause),
+                    None => return "the connection was closed".to_owned(),
+                }
+            }
+        };
+        tokio::select! {
+            cause = hearing => cause,
+            cause = self.attend(&client, pause) => cause,
+        }
+    }
+
     /// Begins to listen, and then asks now and then whether anybody is there. Ends when nobody is.
     async fn attend(&self, client: &Client, pause: &mut Duration) -> String {
         let mut sql = format!("LISTEN {CHANNEL}");
@@ -79,7 +82,7 @@ impl Ear {
             match tokio::time::timeout(ANSWER, client.batch_execute(&sql)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(cause)) => return in_words(&cause),
-                Err(_) => return "it does not answer".to_owned(),
+                Err(_) => return SILENCE.to_owned(),
             }
             self.office.health.good();
             if !self.hears.swap(true, Ordering::SeqCst) {

@@ -10,6 +10,7 @@ mod families;
 mod fault;
 mod grants;
 mod health;
+mod hosts;
 mod keys;
 mod listen;
 mod migrate;
@@ -39,6 +40,7 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::{Config, Row};
 
 use self::fault::Failure;
+use self::hosts::Hosts;
 use self::listen::Ear;
 use self::verb::{Kind, Office, Work};
 use super::{Act, News, SharedStore, Store, StoreFault, StoreStatus, Versions};
@@ -54,7 +56,7 @@ const TABLES: i32 = 3;
 /// How long tables may take to be brought up to date, another gateway's turn included.
 const MIGRATION: Duration = Duration::from_secs(600);
 
-/// How long a connection may take to be made.
+/// How long a connection may take to be made, to whichever of the hosts.
 const CONNECT: Duration = Duration::from_secs(3);
 
 /// Where the database is, and how it is used.
@@ -97,7 +99,8 @@ impl Postgres {
         let broken = |cause: String| OpenFault { fault: StoreFault { act: "open", cause }, may_pass: false };
         let config = config(&settings).map_err(broken)?;
         let tls = tls::connector(settings.tls.as_ref()).map_err(broken)?;
-        let pool = pool(&settings, &config, &tls).map_err(broken)?;
+        let hosts = Hosts { config, tls, within: CONNECT.min(settings.deadline) };
+        let pool = pool(&settings, &hosts).map_err(broken)?;
         let office = Arc::new(Office::new(pool, settings.deadline, Handle::current()));
         let opening = office.once(Kind::Once, &(), |db, ()| Box::pin(migrate::up_to_date(db)));
         match tokio::time::timeout(MIGRATION, opening).await {
@@ -113,7 +116,7 @@ impl Postgres {
         }
         let (tell, told) = watch::channel(0);
         let hears = Arc::new(AtomicBool::new(false));
-        let ear = Ear { config, tls, office: Arc::clone(&office), told: tell, hears: Arc::clone(&hears) };
+        let ear = Ear { hosts, office: Arc::clone(&office), told: tell, hears: Arc::clone(&hears) };
         let ear = tokio::spawn(ear.listen());
         Ok(Self { office, told, hears, ear })
     }
@@ -216,20 +219,13 @@ fn config(settings: &PostgresSettings) -> Result<Config, String> {
     Ok(config)
 }
 
-fn pool(
-    settings: &PostgresSettings,
-    config: &Config,
-    tls: &tokio_postgres_rustls::MakeRustlsConnect,
-) -> Result<Pool, String> {
+fn pool(settings: &PostgresSettings, hosts: &Hosts) -> Result<Pool, String> {
     // A connection that broke is seen when it is taken, and costs no round trip to find out.
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let mut timeouts = PoolConfig::new(settings.connections);
-    timeouts.timeouts = Timeouts {
-        wait: Some(settings.deadline / 2),
-        create: Some(CONNECT.min(settings.deadline)),
-        recycle: Some(CONNECT.min(settings.deadline)),
-    };
-    Pool::builder(Manager::from_config(config.clone(), tls.clone(), manager))
+    timeouts.timeouts =
+        Timeouts { wait: Some(settings.deadline / 2), create: Some(hosts.within), recycle: Some(hosts.within) };
+    Pool::builder(Manager::from_connect(hosts.config.clone(), hosts.clone(), manager))
         .config(timeouts)
         .runtime(Runtime::Tokio1)
         .build()

@@ -5,6 +5,7 @@
 pub(in crate::store) mod server;
 
 mod committing;
+mod several;
 mod whole;
 
 use std::time::Duration;
