@@ -15,6 +15,8 @@ pub(super) enum Failure {
     Unreachable { cause: String, may_pass: bool },
     /// More verbs run than there are connections, and none came free.
     Crowded,
+    /// The server takes no connection more, whoever opened those it has.
+    Full(String),
     /// The database said no, or the connection broke.
     Database(Error),
     /// The connection broke while it was committing: nobody knows whether that was done.
@@ -36,6 +38,9 @@ impl From<PoolError> for Failure {
         match cause {
             PoolError::Timeout(TimeoutType::Wait) => Self::Crowded,
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => Self::unreachable("it does not answer"),
+            PoolError::Backend(cause) if cause.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                Self::Full(in_words(&cause))
+            }
             PoolError::Backend(cause) => Self::Unreachable { cause: in_words(&cause), may_pass: may_pass(&cause) },
             PoolError::Closed | PoolError::NoRuntimeSpecified => Self::unreachable("the gateway is ending"),
             PoolError::PostCreateHook(cause) => Self::unreachable(cause.to_string()),
@@ -52,7 +57,7 @@ impl Failure {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { may_pass, .. } => *may_pass,
-            Self::Crowded | Self::Unknown(_) => true,
+            Self::Crowded | Self::Full(_) | Self::Unknown(_) => true,
             Self::Damaged(_) | Self::Unfit(_) => false,
             Self::Database(cause) => may_pass(cause),
         }
@@ -65,7 +70,7 @@ impl Failure {
     /// Nothing was done, and the next try may go better. Not for what is unknown: to do it twice would be worse.
     pub(super) fn is_worth_a_try(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Full(_) => true,
             Self::Crowded | Self::Unknown(_) | Self::Damaged(_) | Self::Unfit(_) => false,
             Self::Database(cause) => match cause.code() {
                 Some(code) => passes(code),
@@ -78,7 +83,7 @@ impl Failure {
     /// over.
     pub(super) fn spoils_its_connection(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Crowded | Self::Unknown(_) => true,
+            Self::Unreachable { .. } | Self::Crowded | Self::Full(_) | Self::Unknown(_) => true,
             Self::Damaged(_) | Self::Unfit(_) => false,
             Self::Database(cause) => cause.code().is_none_or(|code| {
                 [
@@ -94,10 +99,12 @@ impl Failure {
         }
     }
 
-    /// It says that the database is away, not that it does not like a statement.
-    pub(super) fn is_absence(&self) -> bool {
+    /// It says that the database is away for a pool of so many connections, not that it does not like a statement. A server
+    /// that is full serves whoever has a connection.
+    pub(super) fn is_absence(&self, connections: usize) -> bool {
         match self {
             Self::Unreachable { .. } => true,
+            Self::Full(_) => connections == 0,
             Self::Crowded | Self::Damaged(_) | Self::Unfit(_) => false,
             Self::Database(cause) | Self::Unknown(cause) => {
                 cause.code().map_or_else(|| is_broken(cause), |code| passes(code) && self.spoils_its_connection())
@@ -117,7 +124,7 @@ impl Failure {
                 .to_owned(),
             Self::Database(cause) => in_words(cause),
             Self::Unknown(cause) => format!("the connection broke while it was written: {}", in_words(cause)),
-            Self::Damaged(cause) | Self::Unfit(cause) => cause.clone(),
+            Self::Full(cause) | Self::Damaged(cause) | Self::Unfit(cause) => cause.clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Hears what other gateways tell (`LISTEN`), on a connection of its own.
 //!
 //! Word that is lost costs a moment, not the truth: the store is asked now and then anyway. This connection is also what
-//! notices first that the database has gone, and that it is back.
+//! notices first that the database may have gone, and that it is back. Whether it has gone those say who are asked.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -40,18 +40,24 @@ pub(super) struct Ear {
 impl Ear {
     /// Runs until its task is ended.
     pub(super) async fn listen(self) {
-        let mut pause = PAUSE.0;
+        // A cause is told once, however often it is met.
+        let (mut pause, mut told) = (PAUSE.0, String::new());
         loop {
             let cause = match self.hosts.reach().await {
                 Ok(made) => self.hear(made, &mut pause).await,
                 Err(Some(cause)) => in_words(&cause),
                 Err(None) => SILENCE.to_owned(),
             };
-            if self.hears.swap(false, Ordering::SeqCst) {
-                tracing::warn!("PostgreSQL is not heard any more, and asked instead: {cause}");
-            } else {
+            let was_heard = self.hears.swap(false, Ordering::SeqCst);
+            if was_heard || told != cause {
+                tracing::warn!("PostgreSQL is not heard, and asked instead: {cause}");
+            }
+            // A server with no place for one more goes on serving those who have one: nobody is refused because this one
+            // cannot listen.
+            if !was_heard && !self.office.answers().await {
                 self.office.health.bad(format!("PostgreSQL cannot be reached: {cause}"));
             }
+            told = cause;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE.1);
         }

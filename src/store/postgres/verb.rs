@@ -102,14 +102,14 @@ impl Office {
             }
         };
         self.health.count();
-        if failure.is_absence() {
+        if failure.is_absence(self.pool.status().size) {
             self.health.bad(failure.in_words());
         }
         Err(failure.told(act))
     }
 
-    /// Whether it was that one verb which took too long, and not the database that is away.
-    async fn answers(&self) -> bool {
+    /// Whether the database is there although a verb took too long, or the one that listens was not let in.
+    pub(super) async fn answers(&self) -> bool {
         let probe = async {
             let session = Session::on(self.pool.get().await?);
             session.plain("SELECT 1").await?;
@@ -118,6 +118,7 @@ impl Office {
         };
         match tokio::time::timeout(PROBE, probe).await {
             Ok(Ok(()) | Err(Failure::Crowded)) => true,
+            Ok(Err(Failure::Full(_))) => self.pool.status().size > 0,
             Ok(Err(_)) | Err(_) => false,
         }
     }

@@ -102,21 +102,26 @@ fn a_database_that_hangs_costs_seconds_and_then_nothing() {
 #[test]
 fn word_reaches_the_others_without_the_connection_that_listens() {
     let database = Server::shared().database();
-    let houses = fleet(&database.url(), 2);
+    let name = &database.name;
+    // A superuser could always connect.
+    let role = format!("gate_of_{name}");
+    database.sql(&format!("CREATE ROLE {role} LOGIN; ALTER DATABASE {name} OWNER TO {role}"));
+    let houses = fleet(&database.url().replace("postgres@", &format!("{role}@")), 2);
     let (here, there) = (&houses[0], &houses[1]);
     let listening = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
     until("both listen", || database.sql(listening) == "2");
     // Whoever may not connect any more cannot listen again; those that are connected go on.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')";
-    let name = &database.name;
     database.sql(&format!("ALTER DATABASE {name} CONNECTION LIMIT 0; {cut}"));
-    there.event("PostgreSQL is not heard any more");
+    there.event("(53300)");
     let (access, _) = signed_in(here, "spa");
     assert_eq!(there.get_with("/read", &access).status, 200);
     assert_eq!(ask(here.port, "/oauth/revoke", &format!("client_id=spa&token={access}")).unwrap().0, 200);
     let after = until("it is refused", || there.get_with("/read", &access).status == 401);
     assert!(after < SOON, "{after:?}");
+    assert_eq!(there.metric("portcullis_store_listens", &[("store", "postgres")]), 0.0);
+    assert_eq!(store_of(there)["state"], "up", "that nobody listens is no reason to refuse anybody");
     database.sql(&format!("ALTER DATABASE {name} CONNECTION LIMIT -1"));
     until("both listen again", || database.sql(listening) == "2");
 }

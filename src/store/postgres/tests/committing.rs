@@ -7,9 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{fresh, settings};
+use super::{error, fresh, settings};
 use crate::ground::{Digest, Secret, Time};
 use crate::store::postgres::{PostgresSettings, open_postgres};
+
+/// What a server says as it ends.
+const ENDING: &str = "terminating connection";
 
 /// Stands between a store and its server. Once armed it lets commits through and keeps the server's word on them for itself:
 /// the store hears `says` instead, and then nothing more.
@@ -63,17 +66,10 @@ impl Between {
     }
 }
 
-/// An error as a server sends it (PostgreSQL's protocol 3, `ErrorResponse`).
-fn error(code: &str) -> Vec<u8> {
-    let fields = format!("SFATAL\0VFATAL\0C{code}\0Mterminating connection\0\0");
-    let length = u32::try_from(fields.len() + 4).unwrap();
-    [b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_verb_that_may_have_been_committed_is_not_carried_out_again() {
     // An administrator's stop, a crash of another process of the server, and a connection that ends without a word.
-    for (number, says) in [error("57P01"), error("57P02"), Vec::new()].into_iter().enumerate() {
+    for (number, says) in [error("57P01", ENDING), error("57P02", ENDING), Vec::new()].into_iter().enumerate() {
         let (direct, database) = fresh().await;
         let (armed, commits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let between =
