@@ -12,7 +12,7 @@
 use std::cell::Cell;
 use std::task::Poll;
 
-/// So many make a crowd: a worker that has no more to do than it can is seldom found with half as many.
+/// So many make a crowd: a third of what 64 connections that never rest bring here in a round.
 const CROWD: u32 = 8;
 
 #[derive(Clone, Copy)]
